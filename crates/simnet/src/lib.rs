@@ -1,12 +1,90 @@
-//! A deterministic network in memory.
+//! A deterministic network in memory: any `futures` code that takes its clock and its entropy as arguments can live in it.
+//!
+//! One seed is one history, bit for bit, on any machine and for any [`Layout`]. Time is virtual: a minute of silence costs nothing.
+//!
+//! ```
+//! use std::time::Duration;
+//! use futures::{AsyncReadExt, AsyncWriteExt};
+//! use simnet::{Host, Layout, Link, Network, Time, World};
+//!
+//! async fn greet(host: Host) -> std::io::Result<()> {
+//!     if host.id() == 0 {
+//!         let mut stream = host.connect(1, 80).await?;
+//!         stream.write_all(b"hello").await?;
+//!     } else {
+//!         let (mut stream, dialler) = host.listen(80)?.accept().await;
+//!         let mut text = String::new();
+//!         stream.read_to_string(&mut text).await?;
+//!         assert_eq!((dialler, text.as_str()), (0, "hello"));
+//!         assert_eq!(host.now(), Time::from_millis(30)); // dial, answer, data
+//!     }
+//!     Ok(())
+//! }
+//!
+//! let network = Network::new(2, 42, Link::constant(Duration::from_millis(10)));
+//! let mut world = World::new(&network, Layout::default(), |host| {
+//!     host.spawn({ let host = host.clone(); async move { greet(host).await.expect("the network is fine") } });
+//! })?;
+//! world.run_until(Time::from_secs(1));
+//! assert_eq!(world.carried().delivered, 5);
+//! # Ok::<(), simnet::InvalidNetwork>(())
+//! ```
+//!
+//! # Map
+//!
+//! | to | see |
+//! |---|---|
+//! | describe a network and what goes wrong in it | [`Network`], [`Link`], [`StreamModel`], [`Schedule`], [`Fault`] |
+//! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`TraceEvent`] |
+//! | write a node | [`Host`], [`Listener`], [`Stream`], [`Sleep`] |
+//! | draw random numbers that stay what they are | [`draw`] |
+//!
+//! # The order of events
+//!
+//! An event belongs to one node. A node handles its events by (time, mix(seed, node, source), source, the source's own counter), scheduled
+//! faults first. What a node does depends on its own events alone, and every effect on another node takes at least the *lookahead*, the least
+//! latency floor. So time is cut into windows of that length; in a window every node runs on its own, in any order and on any
+//! shard, and then what was sent is traded. Neither the number of shards nor the length of windows shows in any history.
+//!
+//! # What streams model
+//!
+//! A [`Stream`] is what TCP looks like from outside. Writes are cut into segments; each takes the link's floor plus a draw and never overtakes an
+//! earlier one. A lost one is sent again after a wait that doubles up to a cap, and what comes behind it waits at the receiver. Nothing
+//! acknowledged for too long resets the stream at the side that sends; an idle other side does not learn of it, as on a real network.
+//! A reader that stops stalls its writer. Left out: congestion control, and the bytes of headers and acknowledgements.
+//!
+//! # What leaks
+//!
+//! Determinism ends where code asks the machine: clocks (`Instant::now`), entropy (`rand::rng`, `RandomState`), threads, and
+//! `futures::select!`, which draws from a thread-local generator (use `select_biased!`). Nodes reach each other through the network only: waking a
+//! task of another node panics.
 
+mod core;
+pub mod draw;
+mod end;
+mod event;
+mod executor;
 mod fault;
+mod host;
 mod link;
+mod network;
+mod node;
+mod shard;
+mod stream;
 mod time;
+mod trace;
+mod transport;
+mod world;
 
 pub use fault::{Fault, Schedule};
+pub use host::{Elapsed, Host, Listener, Sleep};
 pub use link::{Jitter, Link, Links, Probability, StreamModel};
+pub use network::{InvalidNetwork, Layout, Network};
+pub use node::Carried;
+pub use stream::Stream;
 pub use time::Time;
+pub use trace::TraceEvent;
+pub use world::World;
 
 /// A node's number: nodes are numbered from 0 without gaps.
 pub type NodeId = u32;

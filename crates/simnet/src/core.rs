@@ -1,0 +1,239 @@
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use crate::end::Waiter;
+use crate::event::{Calendar, Event, Header, Kind, Window};
+use crate::executor::WakeInbox;
+use crate::network::Plan;
+use crate::node::{Due, Node, Side};
+use crate::trace::{Trace, TraceEvent};
+use crate::{NodeId, Time};
+
+/// All state of a shard that simulated code reaches: its nodes, and the events underway to them.
+///
+/// It stands behind one `RefCell` that is never borrowed while a task is polled, a waker woken or a future dropped.
+pub(crate) struct Core {
+    pub(crate) plan: Rc<Plan>,
+    shard: u32,
+    first: NodeId,
+    nodes: Vec<Node>,
+    pub(crate) calendar: Calendar,
+    /// What this shard's nodes sent to the nodes of each other shard.
+    pub(crate) outboxes: Vec<Window>,
+    /// The window whose events are handled.
+    pub(crate) window: Window,
+    pub(crate) now: Time,
+    /// The node that runs, and its task that is polled.
+    pub(crate) running: Option<NodeId>,
+    pub(crate) polled: Option<Polled>,
+    /// The data that has just arrived: its reader may copy it straight out of the window.
+    pub(crate) arrival: Option<Arrival>,
+    /// Wakers to wake as soon as the shard is not borrowed.
+    pub(crate) wakers: Vec<Waker>,
+    pub(crate) inbox: Arc<WakeInbox>,
+    pub(crate) trace: Option<Trace>,
+}
+
+/// The task being polled, and the address by which its waker is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Polled {
+    pub(crate) slot: u32,
+    pub(crate) waker: *const (),
+}
+
+/// A segment's bytes that nobody has copied yet.
+pub(crate) struct Arrival {
+    pub(crate) slot: u32,
+    pub(crate) range: std::ops::Range<usize>,
+}
+
+impl Core {
+    pub(crate) fn new(plan: Rc<Plan>, shard: u32, window_ns: u64) -> Self {
+        let range = plan.range(shard);
+        let shards = plan.shards;
+        Self {
+            shard,
+            first: range.start,
+            nodes: range.map(|_| Node::default()).collect(),
+            calendar: Calendar::new(window_ns),
+            outboxes: (0..shards).map(|_| Window::default()).collect(),
+            window: Window::default(),
+            now: Time::ZERO,
+            running: None,
+            polled: None,
+            arrival: None,
+            wakers: Vec::new(),
+            inbox: Arc::default(),
+            trace: None,
+            plan,
+        }
+    }
+
+    pub(crate) fn node(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[(id - self.first) as usize]
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(crate) fn nodes_mut(&mut self) -> &mut [Node] {
+        &mut self.nodes
+    }
+
+    /// Puts an event on its way, to this shard or another.
+    pub(crate) fn emit(
+        &mut self,
+        time: Time,
+        dest: NodeId,
+        source: NodeId,
+        kind: Kind,
+        header: Header,
+        payload: &[u8],
+    ) {
+        let order = self.node(source).next_order();
+        let shard = self.plan.shard_of(dest);
+        let window = if shard == self.shard {
+            self.calendar.window(time)
+        } else {
+            &mut self.outboxes[shard as usize]
+        };
+        window.push(time, dest, source, order, kind, header, payload);
+    }
+
+    /// Whether nothing is underway but wakes of nodes that have nothing left to do.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.calendar.events().all(|event| {
+            let node = &self.nodes[(event.dest - self.first) as usize];
+            event.kind == Kind::Wake && node.timers.is_empty() && !node.has_ready()
+        })
+    }
+
+    /// Takes in what other shards' nodes sent to this shard's.
+    pub(crate) fn import(&mut self, sent: &Window) {
+        for event in &sent.events {
+            sent.copy_to(event, self.calendar.window(event.time));
+        }
+    }
+
+    /// Lets the node run at `time`.
+    pub(crate) fn wake_node_at(&mut self, id: NodeId, time: Time) {
+        let node = self.node(id);
+        if node.wake_at.is_none_or(|earlier| time < earlier) {
+            node.wake_at = Some(time);
+            let window = self.calendar.window(time);
+            window.push(time, id, id, 0, Kind::Wake, Header::default(), &[]);
+        }
+    }
+
+    /// Remembers who polls, to be woken when this direction of the stream end can go on.
+    pub(crate) fn wait(&mut self, id: NodeId, slot: u32, side: Side, cx: &Context<'_>) {
+        let waiter = match self.polled {
+            // Our own waker is known by its address; the slot is all that needs keeping.
+            Some(polled) if polled.waker == cx.waker().data() => Waiter::task(polled.slot),
+            _ => {
+                let foreign = &mut self.node(id).foreign;
+                foreign.insert((slot, side), cx.waker().clone());
+                Waiter::FOREIGN
+            }
+        };
+        let end = &mut self.node(id).ends[slot as usize];
+        match side {
+            Side::Read => end.reader = waiter,
+            Side::Write => end.writer = waiter,
+        }
+    }
+
+    /// Wakes who waits for this direction of the stream end.
+    pub(crate) fn wake_side(&mut self, id: NodeId, slot: u32, side: Side) {
+        let node = self.node(id);
+        let end = &mut node.ends[slot as usize];
+        let waiter = match side {
+            Side::Read => &mut end.reader,
+            Side::Write => &mut end.writer,
+        };
+        match std::mem::replace(waiter, Waiter::NOBODY) {
+            Waiter::NOBODY => {}
+            Waiter::FOREIGN => {
+                let waker = node.foreign.remove(&(slot, side));
+                self.wakers.extend(waker);
+            }
+            task => node.wake(task.slot()),
+        }
+    }
+
+    /// Sets a timer of the running node.
+    pub(crate) fn set_timer(&mut self, id: NodeId, at: Time, due: Due) -> (Time, u32) {
+        let node = self.node(id);
+        let key = (at, node.next_order());
+        node.timers.insert(key, due);
+        key
+    }
+
+    /// A timer of the node is due.
+    pub(crate) fn fire(&mut self, id: NodeId, due: Due) {
+        match due {
+            Due::WakeTask(slot) => self.node(id).wake(slot),
+            Due::Wake(waker) => self.wakers.push(waker),
+            Due::Retransmit { slot, generation } => self.retransmit(id, slot, generation),
+        }
+    }
+
+    /// The earliest timer of the node.
+    pub(crate) fn next_timer(&mut self, id: NodeId) -> Option<(Time, u32)> {
+        self.node(id).timers.keys().next().copied()
+    }
+
+    /// What wakes the polled task by a timer.
+    pub(crate) fn due(&self, cx: &Context<'_>) -> Due {
+        match self.polled {
+            Some(polled) if polled.waker == cx.waker().data() => Due::WakeTask(polled.slot),
+            _ => Due::Wake(cx.waker().clone()),
+        }
+    }
+
+    /// Puts the tasks that were woken through real wakers on their nodes' lists.
+    pub(crate) fn collect_woken(&mut self) {
+        for (id, slot) in self.inbox.drain() {
+            self.node(id).wake(slot);
+            match self.running {
+                Some(running) => assert_eq!(
+                    running, id,
+                    "node {running} woke a task of node {id}: nodes reach each other through the network only"
+                ),
+                // Woken from outside the world, between two runs.
+                None => self.wake_node_at(id, self.now),
+            }
+        }
+    }
+
+    /// Writes an event that is about to be handled into the trace.
+    pub(crate) fn trace_event(&mut self, event: &Event, header: Header, digest: u64) {
+        if let Some(trace) = &mut self.trace {
+            trace.record(TraceEvent {
+                time: event.time,
+                node: event.dest,
+                source: event.source,
+                kind: event.kind,
+                slot: header.slot,
+                sequence: header.sequence,
+                length: event.length,
+                digest,
+            });
+        }
+    }
+
+    /// Moves what has arrived and was not read at once into its stream.
+    pub(crate) fn spill_arrival(&mut self, id: NodeId) {
+        let Some(arrival) = self.arrival.take() else {
+            return;
+        };
+        let node = &mut self.nodes[(id - self.first) as usize];
+        let end = &mut node.ends[arrival.slot as usize];
+        let unread = end.unread.get_or_insert_default();
+        unread
+            .bytes
+            .extend_from_slice(self.window.bytes(arrival.range));
+    }
+}

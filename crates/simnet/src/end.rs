@@ -1,0 +1,175 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::draw::{Purpose, draw, mix};
+use crate::event::Kind;
+use crate::{NodeId, StreamModel, Time};
+
+/// One end of a stream. There are many of them, so what only trouble needs lies behind a pointer.
+pub(crate) struct End {
+    pub(crate) peer: NodeId,
+    /// The other end's slot and its generation, once known.
+    pub(crate) peer_slot: u32,
+    pub(crate) peer_generation: u32,
+    pub(crate) generation: u32,
+    /// The next place in the order of segments that this end sends, and of those it expects.
+    pub(crate) send_sequence: u32,
+    pub(crate) receive_sequence: u32,
+    /// How many bytes this end may send, and how many it has read without saying so.
+    pub(crate) credit: u32,
+    pub(crate) unreturned: u32,
+    pub(crate) reader: Waiter,
+    pub(crate) writer: Waiter,
+    pub(crate) state: State,
+    /// The other end has said that nothing more comes.
+    pub(crate) ended: bool,
+    /// This end has said so.
+    pub(crate) finished: bool,
+    /// The application has dropped it; it lives on until what it sent has got through.
+    pub(crate) dropped: bool,
+    /// Stable identity of this direction: the owner of its draws.
+    pub(crate) owner: u64,
+    /// Nothing sent later arrives earlier.
+    pub(crate) last_arrival: Time,
+    /// What has arrived and was not read at once.
+    pub(crate) unread: Option<Box<Unread>>,
+    pub(crate) trouble: Option<Box<Trouble>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The slot serves no stream.
+    Free,
+    Connecting,
+    Open,
+    Refused,
+    Reset,
+    TimedOut,
+}
+
+/// Who waits for one direction: a task of the node, a foreign waker kept aside, or nobody. An integer, for a waker takes 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiter(u32);
+
+impl Waiter {
+    pub(crate) const NOBODY: Self = Self(u32::MAX);
+    pub(crate) const FOREIGN: Self = Self(u32::MAX - 1);
+
+    pub(crate) const fn task(slot: u32) -> Self {
+        assert!(
+            slot < Self::FOREIGN.0,
+            "a node has less than 2^32 - 2 tasks"
+        );
+        Self(slot)
+    }
+
+    pub(crate) const fn slot(self) -> u32 {
+        self.0
+    }
+}
+
+/// Bytes that wait for their reader.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) read: usize,
+}
+
+/// What a stream keeps when segments get lost or overtake each other.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    /// Segments that were lost and will be sent again, the earliest first.
+    pub(crate) lost: VecDeque<Segment>,
+    /// When the first of them was first sent.
+    pub(crate) since: Time,
+    /// Transmissions of the first one.
+    pub(crate) attempts: u32,
+    /// Whether a retransmission is due at some time.
+    pub(crate) armed: bool,
+    /// Segments that have arrived before an earlier one.
+    pub(crate) early: BTreeMap<u32, (Kind, Vec<u8>)>,
+}
+
+/// A segment kept for another transmission.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) kind: Kind,
+    pub(crate) sequence: u32,
+    pub(crate) word: u32,
+    pub(crate) payload: Box<[u8]>,
+    /// Transmissions so far.
+    pub(crate) attempt: u32,
+}
+
+const STREAM: Purpose = Purpose::new("simnet.stream");
+
+/// The two ends' draw owners of a stream: the dialled link's direction first.
+///
+/// `dial` counts the dials of one node to the other, so that a second stream of the pair draws anew.
+pub(crate) fn owner(seed: u64, source: NodeId, dest: NodeId, dialler: NodeId, dial: u32) -> u64 {
+    let link = (u64::from(source) << 32) | u64::from(dest);
+    let stream = (u64::from(dialler) << 32) | u64::from(dial);
+    draw(seed, STREAM, link, mix(stream))
+}
+
+impl End {
+    pub(crate) fn new(
+        peer: NodeId,
+        generation: u32,
+        state: State,
+        model: &StreamModel,
+        owner: u64,
+    ) -> Self {
+        Self {
+            peer,
+            peer_slot: 0,
+            peer_generation: 0,
+            generation,
+            send_sequence: 0,
+            receive_sequence: 0,
+            credit: model.window,
+            unreturned: 0,
+            reader: Waiter::NOBODY,
+            writer: Waiter::NOBODY,
+            state,
+            ended: false,
+            finished: false,
+            dropped: false,
+            owner,
+            last_arrival: Time::ZERO,
+            unread: None,
+            trouble: None,
+        }
+    }
+
+    pub(crate) fn has_unread(&self) -> bool {
+        self.unread.is_some()
+    }
+
+    /// Data bytes that this end still keeps: lost ones to be sent again, and ones that arrived too early.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let Some(trouble) = &self.trouble else {
+            return 0;
+        };
+        let lost = trouble
+            .lost
+            .iter()
+            .filter(|segment| segment.kind == Kind::Data);
+        let lost: usize = lost.map(|segment| segment.payload.len()).sum();
+        let early: usize = trouble.early.values().map(|(_, bytes)| bytes.len()).sum();
+        (lost + early) as u64
+    }
+
+    /// Whether everything that this end sent has got through.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.trouble
+            .as_ref()
+            .is_none_or(|trouble| trouble.lost.is_empty())
+    }
+
+    /// Gives the memory for trouble back when there is none.
+    pub(crate) fn forget_trouble(&mut self) {
+        self.trouble = self.trouble.take().filter(|trouble| {
+            !trouble.lost.is_empty() || !trouble.early.is_empty() || trouble.armed
+        });
+    }
+}

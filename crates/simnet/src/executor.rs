@@ -1,0 +1,53 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_task::ArcWake;
+
+use crate::NodeId;
+
+/// A slot of a node's task table; the slot and its waker serve one task after the other.
+pub(crate) struct Task {
+    /// `None` while it is polled, and when the slot is free.
+    pub(crate) future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    pub(crate) waker: Arc<TaskWaker>,
+    /// It stands in its node's list of ready tasks.
+    pub(crate) queued: bool,
+}
+
+/// What a [`std::task::Waker`] of a simulated task points to. Simnet's own resources hold the task's slot instead, which costs nothing.
+pub(crate) struct TaskWaker {
+    pub(crate) node: NodeId,
+    pub(crate) slot: u32,
+    pub(crate) inbox: Arc<WakeInbox>,
+}
+
+impl ArcWake for TaskWaker {
+    fn wake_by_ref(waker: &Arc<Self>) {
+        waker.inbox.push(waker.node, waker.slot);
+    }
+}
+
+/// Tasks woken through a real `Waker`: by a channel, a combinator, or from outside the world.
+#[derive(Default)]
+pub(crate) struct WakeInbox {
+    any: AtomicBool,
+    woken: Mutex<Vec<(NodeId, u32)>>,
+}
+
+impl WakeInbox {
+    fn push(&self, node: NodeId, slot: u32) {
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        woken.push((node, slot));
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Takes what was woken, in the order of the wakes.
+    pub(crate) fn drain(&self) -> Vec<(NodeId, u32)> {
+        if !self.any.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,283 @@
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::core::Core;
+use crate::draw::{Purpose, draw};
+use crate::executor::{Task, TaskWaker};
+use crate::node::{Listening, Waiting};
+use crate::stream::Stream;
+use crate::{NodeId, Time};
+
+/// What a node's code has of the world: its clock, its entropy, its tasks and its network. Clones are the same host.
+#[derive(Clone)]
+pub struct Host {
+    pub(crate) core: Rc<RefCell<Core>>,
+    pub(crate) id: NodeId,
+}
+
+const RNG: Purpose = Purpose::new("simnet.rng");
+
+impl Host {
+    /// The node's number.
+    pub const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// How many nodes the network has.
+    pub fn nodes(&self) -> u32 {
+        self.core.borrow().plan.nodes
+    }
+
+    /// The current time.
+    pub fn now(&self) -> Time {
+        self.core.borrow().now
+    }
+
+    /// Runs a task on this node. It is first polled at the current instant, after the task that spawns it.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let mut core = self.core.borrow_mut();
+        let (id, inbox) = (self.id, core.inbox.clone());
+        let node = core.node(id);
+        let slot = node.task_slot(|slot| Task {
+            future: None,
+            waker: Arc::new(TaskWaker {
+                node: id,
+                slot,
+                inbox,
+            }),
+            queued: false,
+        });
+        node.tasks[slot as usize].future = Some(Box::pin(task));
+        node.wake(slot);
+        if core.running != Some(id) {
+            let now = core.now;
+            core.wake_node_at(id, now);
+        }
+    }
+
+    /// Ready once `duration` has passed.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_until(self.now() + duration)
+    }
+
+    /// Ready at `deadline`, or at once if that is over.
+    pub fn sleep_until(&self, deadline: Time) -> Sleep {
+        Sleep {
+            host: self.clone(),
+            deadline,
+            order: None,
+        }
+    }
+
+    /// The future's output, unless `duration` passes first. At the very end of the duration the future wins.
+    ///
+    /// # Errors
+    ///
+    /// [`Elapsed`] when the duration has passed; the future is dropped.
+    pub async fn timeout<T>(
+        &self,
+        duration: Duration,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let mut sleep = self.sleep(duration);
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            Pin::new(&mut sleep).poll(cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+
+    /// A fresh generator. The first call on a node gives the same one in every run of the seed, and so does the second.
+    pub fn rng(&self) -> ChaCha8Rng {
+        let mut core = self.core.borrow_mut();
+        let seed = core.plan.seed;
+        let node = core.node(self.id);
+        let count = node.rngs;
+        node.rngs += 1;
+        ChaCha8Rng::seed_from_u64(draw(seed, RNG, u64::from(self.id), count))
+    }
+
+    /// Takes connections on a port from now on.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` if the node listens on it already.
+    pub fn listen(&self, port: u16) -> io::Result<Listener> {
+        let mut core = self.core.borrow_mut();
+        let listeners = &mut core.node(self.id).listeners;
+        if listeners.iter().any(|it| it.port == port) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        crate::node::grow_gently(listeners);
+        listeners.push(Listening {
+            port,
+            backlog: Default::default(),
+            waiting: None,
+        });
+        drop(core);
+        Ok(Listener {
+            host: self.clone(),
+            port,
+        })
+    }
+
+    /// Connects to a port of a node; takes one round trip.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionRefused` if nothing listens there, `ConnectionReset` if a fault cuts the attempt, `TimedOut` if there is no answer within
+    /// the stream timeout, `AddrNotAvailable` if there is no such node.
+    pub async fn connect(&self, dest: NodeId, port: u16) -> io::Result<Stream> {
+        let (stream, timeout) = {
+            let mut core = self.core.borrow_mut();
+            if dest >= core.plan.nodes {
+                return Err(io::ErrorKind::AddrNotAvailable.into());
+            }
+            let (slot, generation) = core.connect(self.id, dest, port);
+            let stream = Stream::new(self.clone(), slot, generation, dest);
+            (stream, core.plan.streams.timeout)
+        };
+        let connected = poll_fn(|cx| stream.poll_connected(cx));
+        match self.timeout(timeout, connected).await {
+            Ok(connected) => connected.map(|()| stream),
+            Err(Elapsed) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("id", &self.id).finish()
+    }
+}
+
+/// The time of a [`Host::timeout`] has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed;
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time has passed")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+/// A future that is ready at a time. Dropping it leaves nothing behind.
+#[derive(Debug)]
+pub struct Sleep {
+    host: Host,
+    deadline: Time,
+    /// The number of the timer that is set, if one is.
+    order: Option<u32>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut core = this.host.core.borrow_mut();
+        if core.now >= this.deadline {
+            return Poll::Ready(());
+        }
+        let due = core.due(cx);
+        let replaced = match this.order {
+            Some(order) => {
+                let timers = &mut core.node(this.host.id).timers;
+                timers.insert((this.deadline, order), due)
+            }
+            None => {
+                let (_, order) = core.set_timer(this.host.id, this.deadline, due);
+                this.order = Some(order);
+                None
+            }
+        };
+        drop(core);
+        // A replaced waker may run foreign code when it is dropped.
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let Some(order) = self.order else { return };
+        if let Ok(mut core) = self.host.core.try_borrow_mut() {
+            let timers = &mut core.node(self.host.id).timers;
+            let removed = timers.remove(&(self.deadline, order));
+            drop(core);
+            drop(removed);
+        }
+    }
+}
+
+/// Takes the connections to one port. When it is dropped the port refuses further ones.
+#[derive(Debug)]
+pub struct Listener {
+    host: Host,
+    port: u16,
+}
+
+impl Listener {
+    /// The next connection, and the node that dialled.
+    pub async fn accept(&self) -> (Stream, NodeId) {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// Polls for the next connection.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<(Stream, NodeId)> {
+        let mut core = self.host.core.borrow_mut();
+        let polled = core.polled;
+        let node = core.node(self.host.id);
+        let listening = node.listeners.iter_mut().find(|it| it.port == self.port);
+        let listening = listening.expect("a listener's port is open as long as it lives");
+        if let Some(slot) = listening.backlog.pop_front() {
+            if listening.backlog.is_empty() {
+                listening.backlog = Default::default();
+            }
+            let end = &node.ends[slot as usize];
+            let (generation, peer) = (end.generation, end.peer);
+            drop(core);
+            let stream = Stream::new(self.host.clone(), slot, generation, peer);
+            return Poll::Ready((stream, peer));
+        }
+        let waiting = match polled {
+            Some(polled) if polled.waker == cx.waker().data() => Waiting::Task(polled.slot),
+            _ => Waiting::Waker(cx.waker().clone()),
+        };
+        let replaced = listening.waiting.replace(waiting);
+        drop(core);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let Ok(mut core) = self.host.core.try_borrow_mut() else {
+            return;
+        };
+        let listeners = &mut core.node(self.host.id).listeners;
+        let at = listeners.iter().position(|it| it.port == self.port);
+        let closed = at.map(|at| listeners.swap_remove(at));
+        for slot in closed.iter().flat_map(|it| &it.backlog) {
+            core.let_go(self.host.id, *slot);
+        }
+        drop(core);
+        drop(closed);
+    }
+}

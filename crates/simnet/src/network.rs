@@ -1,0 +1,252 @@
+use std::fmt;
+use std::time::Duration;
+
+use crate::time::nanos;
+use crate::{Fault, Link, Links, NodeId, Probability, Schedule, StreamModel, Time};
+
+/// A network of nodes and all that will happen to it. With the nodes' own code it determines the history, bit for bit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// How many nodes there are, numbered from 0.
+    pub nodes: u32,
+    /// Every draw derives from it.
+    pub seed: u64,
+    /// What links do to segments.
+    pub links: Links,
+    /// How streams use the links.
+    pub streams: StreamModel,
+    /// What goes wrong, and when.
+    pub faults: Schedule,
+}
+
+impl Network {
+    /// `nodes` nodes, the same link between any two of them, no faults.
+    pub fn new(nodes: u32, seed: u64, link: Link) -> Self {
+        Self {
+            nodes,
+            seed,
+            links: Links::all(link),
+            streams: StreamModel::default(),
+            faults: Schedule::default(),
+        }
+    }
+
+    /// The fault that keeps transmissions from `source` from reaching `dest` at `time`, by its place in the schedule.
+    pub fn blocking(&self, source: NodeId, dest: NodeId, time: Time) -> Option<usize> {
+        self.faults.faults.iter().position(|fault| match fault {
+            Fault::Partition { at, until, groups } => {
+                let group = |node| groups.iter().position(|group| group.contains(&node));
+                *at <= time
+                    && until.is_none_or(|until| time < until)
+                    && group(source) != group(dest)
+            }
+            Fault::Cut { .. } => false,
+        })
+    }
+
+    fn check(&self) -> Result<(), InvalidNetwork> {
+        let links = std::iter::once(&self.links.default).chain(self.links.exceptions.values());
+        for link in links {
+            if link.floor < Link::LEAST_FLOOR {
+                return Err(InvalidNetwork::Floor(link.floor));
+            }
+        }
+        let model = &self.streams;
+        if model.segment == 0 || model.window < 2 {
+            return Err(InvalidNetwork::Streams);
+        }
+        if model.retransmit.is_zero() || model.retransmit_cap < model.retransmit {
+            return Err(InvalidNetwork::Retransmit(model.retransmit));
+        }
+        let known = |node: NodeId| match node < self.nodes {
+            true => Ok(()),
+            false => Err(InvalidNetwork::AbsentNode {
+                node,
+                nodes: self.nodes,
+            }),
+        };
+        for (source, dest) in self.links.exceptions.keys() {
+            known(*source)?;
+            known(*dest)?;
+        }
+        for fault in &self.faults.faults {
+            match fault {
+                Fault::Partition { groups, .. } => {
+                    groups.iter().flatten().try_for_each(|node| known(*node))?;
+                    let mut all: Vec<_> = groups.iter().flatten().collect();
+                    all.sort_unstable();
+                    if let Some(pair) = all.windows(2).find(|pair| pair[0] == pair[1]) {
+                        return Err(InvalidNetwork::Overlap(*pair[0]));
+                    }
+                }
+                Fault::Cut { between, .. } => {
+                    known(between.0)?;
+                    known(between.1)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a history is computed. None of it changes the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Into how many shards the nodes are cut; at least 1.
+    pub shards: u32,
+    /// Runs the nodes of a window from the highest to the lowest.
+    pub reverse: bool,
+    /// Cuts each window of the lookahead into this many; at least 1.
+    pub windows: u32,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            shards: 1,
+            reverse: false,
+            windows: 1,
+        }
+    }
+}
+
+/// Why a network cannot be simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidNetwork {
+    /// A link's latency floor is below [`Link::LEAST_FLOOR`].
+    Floor(Duration),
+    /// Segments of no bytes, or a window below two bytes.
+    Streams,
+    /// A lost segment would be sent again without a wait, or the cap is below the first wait.
+    Retransmit(Duration),
+    /// A fault or a link names a node that is not there.
+    AbsentNode {
+        /// The node named.
+        node: NodeId,
+        /// How many nodes there are.
+        nodes: u32,
+    },
+    /// A partition names a node twice.
+    Overlap(NodeId),
+}
+
+impl fmt::Display for InvalidNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Floor(floor) => write!(
+                f,
+                "a latency floor of {floor:?} is below the least of {:?}",
+                Link::LEAST_FLOOR
+            ),
+            Self::Streams => f.write_str("a segment takes at least 1 byte, a window at least 2"),
+            Self::Retransmit(wait) => write!(
+                f,
+                "the wait of {wait:?} before a retransmission must be above zero and at most its cap"
+            ),
+            Self::AbsentNode { node, nodes } => {
+                write!(f, "node {node} is named, but there are only {nodes} nodes")
+            }
+            Self::Overlap(node) => write!(f, "node {node} is in two groups of one partition"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidNetwork {}
+
+/// A network as shards read it: checked, with what they ask often made cheap.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) nodes: u32,
+    pub(crate) shards: u32,
+    pub(crate) streams: StreamModel,
+    default: Route,
+    exceptions: std::collections::BTreeMap<(NodeId, NodeId), Route>,
+    partitions: Vec<Partition>,
+}
+
+/// A link in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    pub(crate) floor: u64,
+    pub(crate) jitter: crate::Jitter,
+    pub(crate) loss: Probability,
+}
+
+#[derive(Debug)]
+struct Partition {
+    at: Time,
+    until: Time,
+    /// Each node's group; 0 for those that no group names.
+    group: Vec<u32>,
+}
+
+impl Plan {
+    pub(crate) fn new(network: &Network, layout: Layout) -> Result<Self, InvalidNetwork> {
+        network.check()?;
+        let route = |link: &Link| Route {
+            floor: nanos(link.floor),
+            jitter: link.jitter,
+            loss: link.loss,
+        };
+        let partitions = network.faults.faults.iter().filter_map(|fault| {
+            let Fault::Partition { at, until, groups } = fault else {
+                return None;
+            };
+            let mut group = vec![0; network.nodes as usize];
+            for (number, nodes) in (1..).zip(groups) {
+                for node in nodes {
+                    group[*node as usize] = number;
+                }
+            }
+            Some(Partition {
+                at: *at,
+                until: until.unwrap_or(Time::MAX),
+                group,
+            })
+        });
+        let links = &network.links;
+        Ok(Self {
+            seed: network.seed,
+            nodes: network.nodes,
+            shards: layout.shards.max(1),
+            streams: network.streams.clone(),
+            default: route(&links.default),
+            exceptions: links
+                .exceptions
+                .iter()
+                .map(|(between, link)| (*between, route(link)))
+                .collect(),
+            partitions: partitions.collect(),
+        })
+    }
+
+    pub(crate) fn route(&self, source: NodeId, dest: NodeId) -> Route {
+        if self.exceptions.is_empty() {
+            return self.default;
+        }
+        let exception = self.exceptions.get(&(source, dest));
+        *exception.unwrap_or(&self.default)
+    }
+
+    /// Whether a partition stands between the two nodes at `time`.
+    pub(crate) fn blocked(&self, source: NodeId, dest: NodeId, time: Time) -> bool {
+        self.partitions.iter().any(|partition| {
+            partition.at <= time
+                && time < partition.until
+                && partition.group[source as usize] != partition.group[dest as usize]
+        })
+    }
+
+    /// The nodes of a shard.
+    pub(crate) fn range(&self, shard: u32) -> std::ops::Range<NodeId> {
+        let per_shard = self.nodes.div_ceil(self.shards).max(1);
+        let first = (shard * per_shard).min(self.nodes);
+        first..(first + per_shard).min(self.nodes)
+    }
+
+    pub(crate) fn shard_of(&self, node: NodeId) -> u32 {
+        node / self.nodes.div_ceil(self.shards).max(1)
+    }
+}

@@ -1,0 +1,156 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::task::Waker;
+
+use crate::draw::{Purpose, bounded, draw};
+use crate::end::End;
+use crate::executor::Task;
+use crate::{NodeId, Time};
+
+/// What the world keeps of one node: its tasks, timers and stream ends, and what it has carried.
+#[derive(Default)]
+pub(crate) struct Node {
+    pub(crate) tasks: Vec<Task>,
+    free_tasks: Vec<u32>,
+    /// Slots of tasks to poll, in the order in which they were woken.
+    ready: Vec<u32>,
+    pub(crate) ends: Vec<End>,
+    pub(crate) free_ends: Vec<u32>,
+    pub(crate) listeners: Vec<Listening>,
+    /// What is due at a time; the number keeps two entries of one instant apart and in order.
+    pub(crate) timers: BTreeMap<(Time, u32), Due>,
+    /// The earliest `Wake` event that is underway to this node.
+    pub(crate) wake_at: Option<Time>,
+    /// Wakers of combinators that wait for a stream, by (slot of the end, direction).
+    pub(crate) foreign: BTreeMap<(u32, Side), Waker>,
+    /// How often this node has dialled each other one: tells two streams of one pair apart.
+    pub(crate) dials: BTreeMap<NodeId, u32>,
+    /// Numbers what this node causes: events and timers.
+    pub(crate) order: u32,
+    pub(crate) rngs: u64,
+    task_draws: u64,
+    pub(crate) digest: u64,
+    pub(crate) events: u64,
+    pub(crate) carried: Carried,
+}
+
+/// Bytes of streams, by where they went, and the segments that carried them.
+///
+/// At every cut `accepted = delivered + discarded + in flight`, summed over all nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes that writers handed over.
+    pub accepted: u64,
+    /// Bytes that arrived in order at a stream's end.
+    pub delivered: u64,
+    /// Bytes that a reset, a cut or a vanished receiver left behind.
+    pub discarded: u64,
+    /// Bytes sent again after a loss.
+    pub retransmitted: u64,
+    /// Transmissions with data, repeated ones included.
+    pub segments: u64,
+    /// Transmissions that were lost, those without data included.
+    pub lost: u64,
+}
+
+impl std::ops::AddAssign for Carried {
+    fn add_assign(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.delivered += other.delivered;
+        self.discarded += other.discarded;
+        self.retransmitted += other.retransmitted;
+        self.segments += other.segments;
+        self.lost += other.lost;
+    }
+}
+
+/// What a timer does.
+pub(crate) enum Due {
+    WakeTask(u32),
+    Wake(Waker),
+    /// Sends what a stream end has lost again.
+    Retransmit {
+        slot: u32,
+        generation: u32,
+    },
+}
+
+/// One direction of a stream's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    Read,
+    Write,
+}
+
+/// A port that takes connections.
+pub(crate) struct Listening {
+    pub(crate) port: u16,
+    /// Ends that are established and not yet accepted.
+    pub(crate) backlog: VecDeque<u32>,
+    pub(crate) waiting: Option<Waiting>,
+}
+
+/// Who waits for something.
+pub(crate) enum Waiting {
+    Task(u32),
+    Waker(Waker),
+}
+
+const TASK_ORDER: Purpose = Purpose::new("simnet.task_order");
+
+impl Node {
+    pub(crate) fn next_order(&mut self) -> u32 {
+        self.order = self.order.wrapping_add(1);
+        self.order
+    }
+
+    /// A free task slot, made by `task` if there is none.
+    pub(crate) fn task_slot(&mut self, task: impl FnOnce(u32) -> Task) -> u32 {
+        if let Some(slot) = self.free_tasks.pop() {
+            return slot;
+        }
+        let slot = u32::try_from(self.tasks.len()).expect("a node runs less than 2^32 tasks");
+        grow_gently(&mut self.tasks);
+        self.tasks.push(task(slot));
+        slot
+    }
+
+    pub(crate) fn free_task(&mut self, slot: u32) {
+        self.free_tasks.push(slot);
+    }
+
+    /// Puts a task on the list of those to poll, once.
+    pub(crate) fn wake(&mut self, slot: u32) {
+        let task = &mut self.tasks[slot as usize];
+        if !task.queued {
+            task.queued = true;
+            self.ready.push(slot);
+        }
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Takes a task to poll: which of several ready ones is drawn, for real schedulers promise no order either.
+    pub(crate) fn next_ready(&mut self, seed: u64, id: NodeId) -> Option<u32> {
+        let chosen = match self.ready.len() {
+            0 => return None,
+            1 => 0,
+            several => {
+                self.task_draws += 1;
+                let raw = draw(seed, TASK_ORDER, u64::from(id), self.task_draws);
+                bounded(raw, several as u64) as usize
+            }
+        };
+        let slot = self.ready.swap_remove(chosen);
+        self.tasks[slot as usize].queued = false;
+        Some(slot)
+    }
+}
+
+/// Makes room for one more without doubling: a million nodes have a million tables, and their slack would be most of the memory.
+pub(crate) fn grow_gently<T>(table: &mut Vec<T>) {
+    if table.len() == table.capacity() {
+        table.reserve_exact((table.len() / 4).max(4));
+    }
+}

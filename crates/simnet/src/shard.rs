@@ -1,0 +1,251 @@
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+use std::task::Context;
+
+use futures_task::waker_ref;
+
+use crate::core::{Core, Polled};
+use crate::draw::{fold, fold_bytes, mix};
+use crate::event::{Event, FAULT, Header, Kind, Window};
+use crate::network::Plan;
+use crate::{Host, NodeId, Time};
+
+/// Some of the nodes, with all that is underway to them. A world is one shard or many; each runs a window alone, then they trade
+/// what was sent. The same object can stand on a thread or a machine of its own.
+pub(crate) struct Shard<T> {
+    core: Rc<RefCell<Core>>,
+    plan: Rc<Plan>,
+    range: Range<NodeId>,
+    reverse: bool,
+    /// What the application keeps of each node.
+    pub(crate) nodes: Vec<T>,
+}
+
+impl<T> Shard<T> {
+    pub(crate) fn new(
+        plan: Rc<Plan>,
+        shard: u32,
+        window_ns: u64,
+        reverse: bool,
+        start: &mut impl FnMut(Host) -> T,
+    ) -> Self {
+        let core = Rc::new(RefCell::new(Core::new(plan.clone(), shard, window_ns)));
+        let range = plan.range(shard);
+        let nodes = range.clone().map(|id| {
+            let core = core.clone();
+            start(Host { core, id })
+        });
+        let nodes = nodes.collect();
+        Self {
+            core,
+            plan,
+            range,
+            reverse,
+            nodes,
+        }
+    }
+
+    /// Puts a cut into the calendar of a node, if it is one of this shard's.
+    pub(crate) fn schedule_cut(&self, number: u32, at: Time, id: NodeId, other: NodeId) {
+        if self.range.contains(&id) {
+            let header = Header {
+                word: other,
+                ..Header::default()
+            };
+            let mut core = self.core.borrow_mut();
+            let window = core.calendar.window(at);
+            window.push(at, id, FAULT, number, Kind::Cut, header, &[]);
+        }
+    }
+
+    /// Reads the shard's state; no code of a node runs meanwhile.
+    pub(crate) fn core(&self) -> std::cell::Ref<'_, Core> {
+        self.core.borrow()
+    }
+
+    pub(crate) fn core_mut(&self) -> std::cell::RefMut<'_, Core> {
+        self.core.borrow_mut()
+    }
+
+    /// Runs every node over the part of the window that lies before `end`.
+    pub(crate) fn run_window(&mut self, index: u64, end: Time) {
+        let mut window = self.core.borrow_mut().calendar.take(index);
+        let whole = self.core.borrow().calendar.span(index).1 <= end;
+        let seed = self.plan.seed;
+        let handled = if whole {
+            window.events.len()
+        } else {
+            let early = |event: &Event| event.time < end;
+            window.events.sort_unstable_by_key(|event| !early(event));
+            window.events.partition_point(early)
+        };
+        window.events[..handled].sort_unstable_by(|a, b| {
+            (a.dest, a.time)
+                .cmp(&(b.dest, b.time))
+                .then_with(|| order(seed, a).cmp(&order(seed, b)))
+        });
+        let events = std::mem::take(&mut window.events);
+        self.core.borrow_mut().window = window;
+        let groups = events[..handled].chunk_by(|a, b| a.dest == b.dest);
+        if self.reverse {
+            groups.rev().for_each(|group| self.run_node(group, end));
+        } else {
+            groups.for_each(|group| self.run_node(group, end));
+        }
+        let mut core = self.core.borrow_mut();
+        let mut window = std::mem::take(&mut core.window);
+        window.events = events;
+        core.calendar.put_back(index, window, handled);
+    }
+
+    /// Runs one node: its events of the window and its timers, in the one order that is the same for every layout.
+    fn run_node(&self, events: &[Event], end: Time) {
+        let Some(first) = events.first() else { return };
+        let id = first.dest;
+        let seed = self.plan.seed;
+        {
+            let mut core = self.core.borrow_mut();
+            core.running = Some(id);
+            let node = core.node(id);
+            if node.wake_at.is_some_and(|at| at < end) {
+                node.wake_at = None;
+            }
+        }
+        let mut events = events.iter().peekable();
+        loop {
+            let mut core = self.core.borrow_mut();
+            let timer = core.next_timer(id).filter(|(at, _)| *at < end);
+            let timer_key = timer.map(|(at, number)| (at, order_of(seed, id, id, number)));
+            let event_key = events.peek().map(|event| (event.time, order(seed, event)));
+            match (event_key, timer_key) {
+                (None, None) => break,
+                (Some(event), timer) if timer.is_none_or(|timer| event <= timer) => {
+                    let Some(event) = events.next() else { break };
+                    core.now = event.time;
+                    if event.kind != Kind::Wake {
+                        handle(&mut core, event);
+                    }
+                }
+                _ => {
+                    let Some((at, number)) = timer else { break };
+                    core.now = at;
+                    let node = core.node(id);
+                    node.events += 1;
+                    node.digest = fold(node.digest, mix(at.as_nanos()));
+                    let due = node.timers.remove(&(at, number));
+                    if let Some(due) = due {
+                        core.fire(id, due);
+                    }
+                }
+            }
+            drop(core);
+            self.poll_ready(id);
+        }
+        let mut core = self.core.borrow_mut();
+        core.running = None;
+        if let Some((at, _)) = core.next_timer(id) {
+            core.wake_node_at(id, at);
+        }
+    }
+
+    /// Polls the node's tasks until none is ready, and keeps what they did not read.
+    fn poll_ready(&self, id: NodeId) {
+        loop {
+            let mut core = self.core.borrow_mut();
+            if !core.wakers.is_empty() {
+                let wakers = std::mem::take(&mut core.wakers);
+                drop(core);
+                wakers.into_iter().for_each(std::task::Waker::wake);
+                continue;
+            }
+            core.collect_woken();
+            let seed = self.plan.seed;
+            let node = core.node(id);
+            let Some(slot) = node.next_ready(seed, id) else {
+                core.spill_arrival(id);
+                return;
+            };
+            let task = &mut node.tasks[slot as usize];
+            let Some(mut future) = task.future.take() else {
+                // The task has ended, and somebody still held its waker.
+                continue;
+            };
+            let handle = task.waker.clone();
+            let waker = waker_ref(&handle);
+            core.polled = Some(Polled {
+                slot,
+                waker: waker.data(),
+            });
+            drop(core);
+            let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
+            if poll.is_ready() {
+                // Its streams are let go of here, while the shard is not borrowed.
+                drop(future);
+                let mut core = self.core.borrow_mut();
+                core.polled = None;
+                core.node(id).free_task(slot);
+            } else {
+                let mut core = self.core.borrow_mut();
+                core.polled = None;
+                core.node(id).tasks[slot as usize].future = Some(future);
+            }
+        }
+    }
+
+    pub(crate) fn take_outbox(&mut self, shard: u32) -> Window {
+        std::mem::take(&mut self.core.borrow_mut().outboxes[shard as usize])
+    }
+}
+
+impl<T> Drop for Shard<T> {
+    fn drop(&mut self) {
+        // Tasks hold the core and the core holds the tasks: this breaks the ring. They are dropped while nothing is borrowed.
+        let mut tasks = Vec::new();
+        if let Ok(mut core) = self.core.try_borrow_mut() {
+            for node in core.nodes_mut() {
+                tasks.extend(node.tasks.iter_mut().map(|task| task.future.take()));
+                node.timers.clear();
+                node.foreign.clear();
+            }
+        }
+        drop(tasks);
+        self.nodes.clear();
+    }
+}
+
+/// Applies an event to its node and folds it into the node's digest.
+fn handle(core: &mut Core, event: &Event) {
+    let header = core.window.header(event);
+    let what = (event.kind as u64) << 32 | u64::from(header.slot);
+    let place = u64::from(header.sequence) << 32 | u64::from(header.word);
+    let from = u64::from(event.source) << 32 | u64::from(event.length);
+    let digest = core.node(event.dest).digest;
+    let digest = fold(fold(digest, event.time.as_nanos()), from);
+    let digest = fold_bytes(fold(fold(digest, what), place), core.window.payload(event));
+    let node = core.node(event.dest);
+    node.digest = digest;
+    node.events += 1;
+    if core.trace.is_some() {
+        core.trace_event(event, header, digest);
+    }
+    core.receive(event, header);
+}
+
+/// The place of an event among those of its node at one instant: faults first, then without a bias toward low numbers.
+fn order(seed: u64, event: &Event) -> (bool, u64, NodeId, u32) {
+    match event.source {
+        FAULT => (false, 0, FAULT, event.order),
+        source => order_of(seed, event.dest, source, event.order),
+    }
+}
+
+const fn order_of(
+    seed: u64,
+    dest: NodeId,
+    source: NodeId,
+    number: u32,
+) -> (bool, u64, NodeId, u32) {
+    let link = ((dest as u64) << 32) | source as u64;
+    (true, mix(seed ^ mix(link)), source, number)
+}

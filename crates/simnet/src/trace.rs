@@ -1,0 +1,77 @@
+use std::fmt;
+
+use crate::event::{FAULT, Kind};
+use crate::{NodeId, Time};
+
+/// The events of one node, as they were handled.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    pub(crate) node: NodeId,
+    pub(crate) events: Vec<TraceEvent>,
+}
+
+/// One event of a node's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceEvent {
+    pub(crate) time: Time,
+    pub(crate) node: NodeId,
+    pub(crate) source: NodeId,
+    pub(crate) kind: Kind,
+    pub(crate) slot: u32,
+    pub(crate) sequence: u32,
+    pub(crate) length: u32,
+    /// The node's digest, this event included.
+    pub(crate) digest: u64,
+}
+
+impl Trace {
+    pub(crate) fn record(&mut self, event: TraceEvent) {
+        if event.node == self.node {
+            self.events.push(event);
+        }
+    }
+}
+
+impl TraceEvent {
+    /// When it happened.
+    pub const fn time(&self) -> Time {
+        self.time
+    }
+
+    /// The node to which it happened.
+    pub const fn node(&self) -> NodeId {
+        self.node
+    }
+}
+
+impl fmt::Display for TraceEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            Kind::Wake => "timer",
+            Kind::Cut => "cut",
+            Kind::Syn => "dial",
+            Kind::SynAck => "accepted",
+            Kind::Refuse => "refused",
+            Kind::Data => "data",
+            Kind::Fin => "end",
+            Kind::Credit => "credit",
+            Kind::Reset => "reset",
+        };
+        write!(f, "{} node {}: {what}", self.time, self.node)?;
+        if self.source == FAULT {
+            f.write_str(" by the fault schedule")?;
+        } else if self.source != self.node {
+            write!(f, " from node {}", self.source)?;
+        }
+        match self.kind {
+            Kind::Data => write!(
+                f,
+                ", stream {}, segment {}, {} bytes",
+                self.slot, self.sequence, self.length
+            )?,
+            Kind::Wake | Kind::Cut => {}
+            _ => write!(f, ", stream {}", self.slot)?,
+        }
+        write!(f, " [{:016x}]", self.digest)
+    }
+}

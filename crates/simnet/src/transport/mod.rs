@@ -1,0 +1,5 @@
+//! What streams do with the network: from a write at one end, over segments, to a read at the other.
+
+mod application;
+mod receive;
+mod send;

@@ -1,0 +1,195 @@
+use crate::NodeId;
+use crate::core::{Arrival, Core};
+use crate::end::{State, owner};
+use crate::event::{Event, Header, Kind};
+use crate::node::{Listening, Side, Waiting};
+
+/// Connections that wait to be accepted on one port. A further one is refused, so that a deaf listener costs bounded memory.
+const BACKLOG: usize = 1024;
+
+/// What happens to a segment that has arrived.
+impl Core {
+    /// Handles an event of a stream.
+    pub(crate) fn receive(&mut self, event: &Event, header: Header) {
+        let id = event.dest;
+        match event.kind {
+            Kind::Cut => self.cut(id, header.word),
+            Kind::Syn => self.receive_dial(event, header),
+            _ if !self.is_live(id, header) => self.receive_stale(event, header),
+            Kind::Reset => self.fail(id, header.slot, State::Reset),
+            Kind::SynAck | Kind::Refuse | Kind::Data | Kind::Fin | Kind::Credit => {
+                self.receive_in_order(event, header);
+            }
+            Kind::Wake => unreachable!("a wake is no event of a stream"),
+        }
+    }
+
+    fn is_live(&mut self, id: NodeId, header: Header) -> bool {
+        let end = self.node(id).ends.get(header.slot as usize);
+        end.is_some_and(|end| {
+            end.generation == header.generation
+                && matches!(end.state, State::Open | State::Connecting)
+        })
+    }
+
+    /// A segment for a stream that is no more.
+    fn receive_stale(&mut self, event: &Event, header: Header) {
+        let node = self.node(event.dest);
+        if event.kind == Kind::Data {
+            node.carried.discarded += u64::from(event.length);
+        }
+        let cut = node
+            .ends
+            .get(header.slot as usize)
+            .is_some_and(|end| end.generation == header.generation);
+        // The sender of data does not know yet. Whoever ends, refuses or gives credit needs no answer.
+        if !cut && matches!(event.kind, Kind::Data | Kind::SynAck) {
+            let answer = Header {
+                slot: header.from_slot,
+                generation: header.from_generation,
+                ..Header::default()
+            };
+            self.send_reset(event.dest, event.source, answer);
+        }
+    }
+
+    fn receive_dial(&mut self, event: &Event, header: Header) {
+        let (id, dialler) = (event.dest, event.source);
+        let mut dial = [0; 4];
+        dial.copy_from_slice(self.window.payload(event));
+        let owner = owner(
+            self.plan.seed,
+            id,
+            dialler,
+            dialler,
+            u32::from_le_bytes(dial),
+        );
+        let listening = self.node(id).listeners.iter();
+        let free = |it: &Listening| u32::from(it.port) == header.word && it.backlog.len() < BACKLOG;
+        let listener = listening.clone().position(free);
+        let slot = self.allocate(id, dialler, State::Open, owner);
+        let end = &mut self.node(id).ends[slot as usize];
+        end.peer_slot = header.from_slot;
+        end.peer_generation = header.from_generation;
+        end.receive_sequence = 1;
+        let Some(listener) = listener else {
+            end.state = State::Refused;
+            end.dropped = true;
+            self.send(id, slot, Kind::Refuse, 0, &[]);
+            if self.node(id).ends[slot as usize].is_settled() {
+                self.free(id, slot);
+            }
+            return;
+        };
+        self.send(id, slot, Kind::SynAck, 0, &[]);
+        let node = self.node(id);
+        let listening = &mut node.listeners[listener];
+        listening.backlog.push_back(slot);
+        match listening.waiting.take() {
+            Some(Waiting::Task(task)) => node.wake(task),
+            Some(Waiting::Waker(waker)) => self.wakers.push(waker),
+            None => {}
+        }
+    }
+
+    fn receive_in_order(&mut self, event: &Event, header: Header) {
+        let (id, slot) = (event.dest, header.slot);
+        let end = &mut self.node(id).ends[slot as usize];
+        if event.kind == Kind::Credit {
+            // Credit acts at once: it only keeps its place in the order.
+            end.credit += header.word;
+            self.wake_side(id, slot, Side::Write);
+        }
+        let end = &mut self.node(id).ends[slot as usize];
+        if header.sequence != end.receive_sequence {
+            let payload = self.window.payload(event).to_vec();
+            let end = &mut self.node(id).ends[slot as usize];
+            let trouble = end.trouble.get_or_insert_default();
+            trouble.early.insert(header.sequence, (event.kind, payload));
+            return;
+        }
+        end.receive_sequence = end.receive_sequence.wrapping_add(1);
+        match event.kind {
+            Kind::SynAck => {
+                end.state = State::Open;
+                end.peer_slot = header.from_slot;
+                end.peer_generation = header.from_generation;
+                self.wake_side(id, slot, Side::Write);
+            }
+            Kind::Data => self.receive_data(event, slot),
+            kind => self.receive_control(id, slot, kind),
+        }
+        self.receive_early(id, slot);
+    }
+
+    fn receive_data(&mut self, event: &Event, slot: u32) {
+        let id = event.dest;
+        let length = u64::from(event.length);
+        let range = self.window.payload_range(event);
+        let node = self.node(id);
+        let end = &mut node.ends[slot as usize];
+        if end.dropped {
+            node.carried.discarded += length;
+            return;
+        }
+        node.carried.delivered += length;
+        let behind_others = end.has_unread();
+        self.arrival = Some(Arrival { slot, range });
+        if behind_others {
+            self.spill_arrival(id);
+        }
+        self.wake_side(id, slot, Side::Read);
+    }
+
+    fn receive_control(&mut self, id: NodeId, slot: u32, kind: Kind) {
+        match kind {
+            Kind::Fin => {
+                self.node(id).ends[slot as usize].ended = true;
+                self.wake_side(id, slot, Side::Read);
+            }
+            Kind::Refuse => self.fail(id, slot, State::Refused),
+            _ => {}
+        }
+    }
+
+    /// Takes the segments that had arrived before the one just handled.
+    fn receive_early(&mut self, id: NodeId, slot: u32) {
+        loop {
+            let end = &mut self.node(id).ends[slot as usize];
+            let sequence = end.receive_sequence;
+            let Some(trouble) = &mut end.trouble else {
+                return;
+            };
+            let Some((kind, payload)) = trouble.early.remove(&sequence) else {
+                end.forget_trouble();
+                return;
+            };
+            end.receive_sequence = sequence.wrapping_add(1);
+            if kind != Kind::Data {
+                self.receive_control(id, slot, kind);
+                continue;
+            }
+            self.spill_arrival(id);
+            let node = self.node(id);
+            let end = &mut node.ends[slot as usize];
+            if end.dropped {
+                node.carried.discarded += payload.len() as u64;
+                continue;
+            }
+            node.carried.delivered += payload.len() as u64;
+            let unread = end.unread.get_or_insert_default();
+            unread.bytes.extend_from_slice(&payload);
+            self.wake_side(id, slot, Side::Read);
+        }
+    }
+
+    /// The schedule cuts every stream between this node and `other`.
+    fn cut(&mut self, id: NodeId, other: NodeId) {
+        for slot in 0..self.node(id).ends.len() as u32 {
+            let end = &self.node(id).ends[slot as usize];
+            if end.peer == other && matches!(end.state, State::Open | State::Connecting) {
+                self.fail(id, slot, State::Reset);
+            }
+        }
+    }
+}

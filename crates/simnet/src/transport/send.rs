@@ -1,0 +1,269 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::core::Core;
+use crate::draw::{Purpose, bounded, chance, draw};
+use crate::end::{End, Segment, State};
+use crate::event::{Header, Kind};
+use crate::node::{Due, Side};
+use crate::time::nanos;
+use crate::{Jitter, NodeId, Probability};
+
+const JITTER: Purpose = Purpose::new("simnet.jitter");
+const LOSS: Purpose = Purpose::new("simnet.loss");
+const RESET_LOSS: Purpose = Purpose::new("simnet.reset_loss");
+const RESET_JITTER: Purpose = Purpose::new("simnet.reset_jitter");
+
+/// What the network does with segments on their way out.
+impl Core {
+    /// A free slot that holds a new end.
+    pub(super) fn allocate(&mut self, id: NodeId, peer: NodeId, state: State, owner: u64) -> u32 {
+        let plan = self.plan.clone();
+        let node = self.node(id);
+        if let Some(slot) = node.free_ends.pop() {
+            let end = &mut node.ends[slot as usize];
+            *end = End::new(peer, end.generation, state, &plan.streams, owner);
+            return slot;
+        }
+        let slot = u32::try_from(node.ends.len()).expect("a node has less than 2^32 streams");
+        crate::node::grow_gently(&mut node.ends);
+        node.ends
+            .push(End::new(peer, 0, state, &plan.streams, owner));
+        slot
+    }
+
+    /// Ends the life of an end: what is underway to it finds another generation.
+    pub(super) fn free(&mut self, id: NodeId, slot: u32) {
+        let node = self.node(id);
+        let end = &mut node.ends[slot as usize];
+        node.carried.discarded += end.kept_bytes();
+        end.generation = end.generation.wrapping_add(1);
+        end.state = State::Free;
+        end.trouble = None;
+        end.unread = None;
+        node.foreign.remove(&(slot, Side::Read));
+        node.foreign.remove(&(slot, Side::Write));
+        node.free_ends.push(slot);
+    }
+
+    /// Sends the next segment of a stream; if it is lost, it is kept for another transmission.
+    pub(super) fn send(&mut self, id: NodeId, slot: u32, kind: Kind, word: u32, payload: &[u8]) {
+        let end = &mut self.node(id).ends[slot as usize];
+        let sequence = end.send_sequence;
+        end.send_sequence = sequence.wrapping_add(1);
+        if self.transmit(id, slot, kind, sequence, word, payload, 0) {
+            return;
+        }
+        let now = self.now;
+        let trouble = self.node(id).ends[slot as usize]
+            .trouble
+            .get_or_insert_default();
+        if trouble.lost.is_empty() {
+            trouble.since = now;
+            trouble.attempts = 1;
+        }
+        trouble.lost.push_back(Segment {
+            kind,
+            sequence,
+            word,
+            payload: payload.into(),
+            attempt: 1,
+        });
+        self.arm_retransmission(id, slot);
+    }
+
+    /// One transmission of a segment. False: it was lost.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one segment, in order"
+    )]
+    fn transmit(
+        &mut self,
+        id: NodeId,
+        slot: u32,
+        kind: Kind,
+        sequence: u32,
+        word: u32,
+        payload: &[u8],
+        attempt: u32,
+    ) -> bool {
+        let (seed, now) = (self.plan.seed, self.now);
+        let peer = self.node(id).ends[slot as usize].peer;
+        let route = self.plan.route(id, peer);
+        let blocked = self.plan.blocked(id, peer, now);
+        let node = self.node(id);
+        let end = &mut node.ends[slot as usize];
+        let counter = (u64::from(sequence) << 16) | u64::from(attempt.min(0xffff));
+        if kind == Kind::Data {
+            node.carried.segments += 1;
+            if attempt > 0 {
+                node.carried.retransmitted += payload.len() as u64;
+            }
+        }
+        if blocked || chance_of(route.loss, || draw(seed, LOSS, end.owner, counter)) {
+            node.carried.lost += 1;
+            return false;
+        }
+        let jitter = jitter_ns(route.jitter, || draw(seed, JITTER, end.owner, counter));
+        let arrival = now + Duration::from_nanos(route.floor + jitter);
+        end.last_arrival = end.last_arrival.max(arrival);
+        let header = Header {
+            slot: end.peer_slot,
+            generation: end.peer_generation,
+            sequence,
+            word,
+            from_slot: slot,
+            from_generation: end.generation,
+        };
+        let arrival = end.last_arrival;
+        self.emit(arrival, peer, id, kind, header, payload);
+        true
+    }
+
+    fn arm_retransmission(&mut self, id: NodeId, slot: u32) {
+        let model = &self.plan.streams;
+        let (first, cap, timeout) = (model.retransmit, model.retransmit_cap, model.timeout);
+        let now = self.now;
+        let end = &mut self.node(id).ends[slot as usize];
+        let generation = end.generation;
+        let Some(trouble) = &mut end.trouble else {
+            return;
+        };
+        if trouble.armed || trouble.lost.is_empty() {
+            return;
+        }
+        trouble.armed = true;
+        let doubled = 1u32.checked_shl(trouble.attempts - 1).unwrap_or(u32::MAX);
+        let wait = first.saturating_mul(doubled).min(cap);
+        let at = (now + wait).min((trouble.since + timeout).max(now));
+        self.set_timer(id, at, Due::Retransmit { slot, generation });
+    }
+
+    /// The wait is over: sends the earliest lost segment again, and if it gets through all others that were lost.
+    pub(crate) fn retransmit(&mut self, id: NodeId, slot: u32, generation: u32) {
+        let (now, timeout) = (self.now, self.plan.streams.timeout);
+        let end = &mut self.node(id).ends[slot as usize];
+        if end.generation != generation {
+            return;
+        }
+        let Some(trouble) = &mut end.trouble else {
+            return;
+        };
+        trouble.armed = false;
+        if trouble.lost.is_empty() {
+            return;
+        }
+        if now >= trouble.since + timeout {
+            self.give_up(id, slot);
+            return;
+        }
+        let mut waiting = std::mem::take(&mut trouble.lost);
+        let mut lost = VecDeque::new();
+        let mut first = true;
+        let mut through = false;
+        while let Some(mut segment) = waiting.pop_front() {
+            let Segment {
+                kind,
+                sequence,
+                word,
+                attempt,
+                ..
+            } = segment;
+            if self.transmit(id, slot, kind, sequence, word, &segment.payload, attempt) {
+                through |= first;
+            } else {
+                segment.attempt += 1;
+                lost.push_back(segment);
+            }
+            if first && !through {
+                break;
+            }
+            first = false;
+        }
+        lost.append(&mut waiting);
+        let end = &mut self.node(id).ends[slot as usize];
+        let settled = lost.is_empty();
+        if let Some(trouble) = &mut end.trouble {
+            trouble.lost = lost;
+            if through {
+                trouble.since = now;
+                trouble.attempts = 1;
+            } else {
+                trouble.attempts += 1;
+            }
+        }
+        if settled {
+            end.forget_trouble();
+            if end.dropped {
+                self.free(id, slot);
+            }
+        } else {
+            self.arm_retransmission(id, slot);
+        }
+    }
+
+    /// Nothing got through for too long: the stream is reset, and the peer told if that gets through.
+    fn give_up(&mut self, id: NodeId, slot: u32) {
+        let end = &self.node(id).ends[slot as usize];
+        let (peer, header) = (
+            end.peer,
+            Header {
+                slot: end.peer_slot,
+                generation: end.peer_generation,
+                from_slot: slot,
+                from_generation: end.generation,
+                ..Header::default()
+            },
+        );
+        let knows_peer = end.state == State::Open;
+        self.fail(id, slot, State::TimedOut);
+        if knows_peer {
+            self.send_reset(id, peer, header);
+        }
+    }
+
+    /// Tells a peer, once and without a promise, that its stream is gone.
+    pub(super) fn send_reset(&mut self, id: NodeId, peer: NodeId, header: Header) {
+        let (seed, now) = (self.plan.seed, self.now);
+        let route = self.plan.route(id, peer);
+        let counter = u64::from(self.node(id).order);
+        let link = (u64::from(id) << 32) | u64::from(peer);
+        let lost = chance_of(route.loss, || draw(seed, RESET_LOSS, link, counter));
+        if lost || self.plan.blocked(id, peer, now) {
+            self.node(id).carried.lost += 1;
+            return;
+        }
+        let jitter = jitter_ns(route.jitter, || draw(seed, RESET_JITTER, link, counter));
+        let arrival = now + Duration::from_nanos(route.floor + jitter);
+        self.emit(arrival, peer, id, Kind::Reset, header, &[]);
+    }
+
+    /// Ends a stream at this end with an error, and what it kept with it.
+    pub(super) fn fail(&mut self, id: NodeId, slot: u32, state: State) {
+        let node = self.node(id);
+        let end = &mut node.ends[slot as usize];
+        node.carried.discarded += end.kept_bytes();
+        end.trouble = None;
+        end.state = state;
+        if end.dropped {
+            self.free(id, slot);
+            return;
+        }
+        self.wake_side(id, slot, Side::Read);
+        self.wake_side(id, slot, Side::Write);
+    }
+}
+
+fn chance_of(probability: Probability, raw: impl FnOnce() -> u64) -> bool {
+    probability > Probability::ZERO && chance(raw(), probability)
+}
+
+fn jitter_ns(jitter: Jitter, raw: impl FnOnce() -> u64) -> u64 {
+    match jitter {
+        Jitter::Constant(duration) => nanos(duration),
+        Jitter::Uniform(most) => match nanos(most) {
+            0 => 0,
+            most => bounded(raw(), most.saturating_add(1)),
+        },
+    }
+}

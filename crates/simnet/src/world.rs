@@ -1,0 +1,197 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::draw::fold;
+use crate::network::Plan;
+use crate::node::Carried;
+use crate::shard::Shard;
+use crate::time::nanos;
+use crate::trace::{Trace, TraceEvent};
+use crate::{Fault, Host, InvalidNetwork, Layout, Network, NodeId, Time};
+
+/// A network that runs. `T` is what the application keeps of each node, to look at it from outside.
+///
+/// Time passes in [`World::run_until`] only. Between two calls every node stands at the same instant, a *cut*: what looks at more than one
+/// node looks there.
+pub struct World<T> {
+    shards: Vec<Shard<T>>,
+    plan: Rc<Plan>,
+    now: Time,
+}
+
+impl<T> World<T> {
+    /// Builds the network; `start` is called for each node in order and returns what to keep of it. Tasks that it spawns first run
+    /// when the world does.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidNetwork`] if the network cannot be simulated.
+    pub fn new(
+        network: &Network,
+        layout: Layout,
+        mut start: impl FnMut(Host) -> T,
+    ) -> Result<Self, InvalidNetwork> {
+        let plan = Rc::new(Plan::new(network, layout)?);
+        let lookahead = nanos(network.links.lookahead());
+        let window_ns = (lookahead / u64::from(layout.windows.max(1))).max(1);
+        let shards: Vec<_> = (0..plan.shards)
+            .map(|shard| Shard::new(plan.clone(), shard, window_ns, layout.reverse, &mut start))
+            .collect();
+        for (number, fault) in (0..).zip(&network.faults.faults) {
+            if let Fault::Cut { at, between } = fault {
+                for shard in &shards {
+                    shard.schedule_cut(number, *at, between.0, between.1);
+                    shard.schedule_cut(number, *at, between.1, between.0);
+                }
+            }
+        }
+        Ok(Self {
+            shards,
+            plan,
+            now: Time::ZERO,
+        })
+    }
+
+    /// Lets time pass: handles everything that happens before `time`.
+    pub fn run_until(&mut self, time: Time) {
+        for shard in &self.shards {
+            shard.core_mut().collect_woken();
+        }
+        while let Some(index) = self.next_window() {
+            let (start, end) = self.shards[0].core().calendar.span(index);
+            if start >= time {
+                break;
+            }
+            for shard in &mut self.shards {
+                shard.run_window(index, end.min(time));
+            }
+            self.exchange();
+            if end >= time {
+                // What is left of this window lies behind the cut.
+                break;
+            }
+        }
+        self.now = self.now.max(time);
+        for shard in &self.shards {
+            shard.core_mut().now = self.now;
+        }
+    }
+
+    /// Lets time pass by `duration`.
+    pub fn run_for(&mut self, duration: Duration) {
+        self.run_until(self.now + duration);
+    }
+
+    /// The instant at which every node stands.
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whether nothing will ever happen again unless someone outside causes it.
+    pub fn is_quiet(&self) -> bool {
+        let quiet = |shard: &Shard<T>| shard.core().is_quiet();
+        self.shards.iter().all(quiet)
+    }
+
+    /// What the application keeps of each node, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = &T> {
+        self.shards.iter().flat_map(|shard| &shard.nodes)
+    }
+
+    /// What the application keeps of one node.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
+    pub fn node(&self, id: NodeId) -> &T {
+        let shard = self.plan.shard_of(id);
+        &self.shards[shard as usize].nodes[(id - self.plan.range(shard).start) as usize]
+    }
+
+    /// Equal digests mean equal histories: every event of every node is folded into it.
+    pub fn digest(&self) -> u64 {
+        self.node_digests().into_iter().fold(0, fold)
+    }
+
+    /// The digest of each node's own history, in order.
+    pub fn node_digests(&self) -> Vec<u64> {
+        self.per_node(|node| node.digest)
+    }
+
+    /// Events handled so far: segments that arrived, timers and faults.
+    pub fn events(&self) -> u64 {
+        self.per_node(|node| node.events).into_iter().sum()
+    }
+
+    /// What each node's streams have carried.
+    pub fn carried_by_node(&self) -> Vec<Carried> {
+        self.per_node(|node| node.carried)
+    }
+
+    /// What all streams have carried.
+    pub fn carried(&self) -> Carried {
+        let mut total = Carried::default();
+        self.carried_by_node()
+            .into_iter()
+            .for_each(|it| total += it);
+        total
+    }
+
+    /// Data bytes underway, counted one by one where they wait: in the calendar, for another transmission, or for an earlier segment.
+    pub fn in_flight(&self) -> u64 {
+        let shard = |shard: &Shard<T>| {
+            let core = shard.core();
+            let outboxes: u64 = core.outboxes.iter().map(|it| it.data_bytes()).sum();
+            let ends = core.nodes().iter().flat_map(|node| &node.ends);
+            let kept: u64 = ends.map(|end| end.kept_bytes()).sum();
+            core.calendar.data_bytes() + outboxes + kept
+        };
+        self.shards.iter().map(shard).sum()
+    }
+
+    /// Keeps the events of one node from now on; see [`World::trace`].
+    pub fn trace_node(&mut self, node: NodeId) {
+        for shard in &self.shards {
+            shard.core_mut().trace = Some(Trace {
+                node,
+                events: Vec::new(),
+            });
+        }
+    }
+
+    /// The events kept since [`World::trace_node`].
+    pub fn trace(&self) -> Vec<TraceEvent> {
+        let mut events = Vec::new();
+        for shard in &self.shards {
+            let core = shard.core();
+            events.extend(core.trace.iter().flat_map(|trace| trace.events.clone()));
+        }
+        events
+    }
+
+    fn per_node<V>(&self, value: impl Fn(&crate::node::Node) -> V) -> Vec<V> {
+        let mut values = Vec::with_capacity(self.plan.nodes as usize);
+        for shard in &self.shards {
+            values.extend(shard.core().nodes().iter().map(&value));
+        }
+        values
+    }
+
+    fn next_window(&self) -> Option<u64> {
+        let next = |shard: &Shard<T>| shard.core().calendar.next();
+        self.shards.iter().filter_map(next).min()
+    }
+
+    /// Trades what the shards' nodes sent to each other.
+    fn exchange(&mut self) {
+        let shards = self.plan.shards;
+        for from in 0..shards {
+            for to in (0..shards).filter(|to| *to != from) {
+                let sent = self.shards[from as usize].take_outbox(to);
+                if !sent.events.is_empty() {
+                    self.shards[to as usize].core_mut().import(&sent);
+                }
+            }
+        }
+    }
+}

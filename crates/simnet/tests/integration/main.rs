@@ -1,0 +1,7 @@
+//! Stories about the network, told through one small world: see `world.rs`.
+
+mod determinism;
+mod faults;
+mod streams;
+mod timers;
+mod world;

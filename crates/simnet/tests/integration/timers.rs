@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use simnet::{Elapsed, Host, Layout, Time};
+
+use crate::world::{MS, network, world};
+
+#[test]
+fn a_sleep_ends_at_its_very_instant() {
+    let mut world = world(
+        &network(1),
+        Layout::default(),
+        |host: Host, notes| async move {
+            host.sleep(1500 * MS).await;
+            notes.borrow_mut().push(host.now());
+            host.sleep(Duration::from_nanos(1)).await;
+            notes.borrow_mut().push(host.now());
+        },
+    );
+    world.run_until(Time::from_secs(2));
+    let expected = [Time::from_millis(1500), Time::from_nanos(1_500_000_001)];
+    assert_eq!(*world.node(0).borrow(), expected);
+    assert!(world.is_quiet());
+}
+
+#[test]
+fn a_cut_splits_time_wherever_it_falls() {
+    let mut world = world(
+        &network(2),
+        Layout::default(),
+        |host: Host, notes| async move {
+            for _ in 0..4 {
+                host.sleep(3 * MS).await;
+                notes.borrow_mut().push(host.now());
+            }
+        },
+    );
+    world.run_until(Time::from_millis(6));
+    assert_eq!(
+        world.node(1).borrow().len(),
+        1,
+        "what happens at 6 ms lies behind the cut"
+    );
+    world.run_until(Time::from_nanos(6_000_001));
+    assert_eq!(world.node(1).borrow().len(), 2);
+    world.run_until(Time::from_millis(11));
+    assert_eq!(world.node(0).borrow().len(), 3);
+    world.run_until(Time::from_millis(20));
+    assert_eq!(world.node(0).borrow().len(), 4);
+}
+
+#[test]
+fn a_timeout_gives_up_and_leaves_no_timer_behind() {
+    let mut world = world(
+        &network(1),
+        Layout::default(),
+        |host: Host, notes| async move {
+            let never = std::future::pending::<()>();
+            let late = host.timeout(5 * MS, never).await;
+            let soon = host.sleep(MS);
+            let early = host.timeout(Duration::from_secs(3600), soon).await;
+            notes.borrow_mut().extend([late, early]);
+        },
+    );
+    world.run_until(Time::from_millis(10));
+    assert_eq!(*world.node(0).borrow(), [Err(Elapsed), Ok(())]);
+    assert!(
+        world.is_quiet(),
+        "the hour's timer is gone with its timeout"
+    );
+}
+
+#[test]
+fn combinators_with_wakers_of_their_own_are_woken() {
+    let mut world = world(
+        &network(1),
+        Layout::default(),
+        |host: Host, notes| async move {
+            let mut pair = futures::stream::FuturesUnordered::new();
+            for ms in [3, 1, 2] {
+                let host = host.clone();
+                pair.push(async move {
+                    host.sleep(ms * MS).await;
+                    ms
+                });
+            }
+            while let Some(ms) = futures::StreamExt::next(&mut pair).await {
+                notes.borrow_mut().push(ms);
+            }
+            let (late, early) = (host.sleep(9 * MS), host.sleep(4 * MS));
+            if let Either::Right(_) = select(late, early).await {
+                notes.borrow_mut().push(4);
+            }
+        },
+    );
+    world.run_until(Time::from_millis(20));
+    assert_eq!(*world.node(0).borrow(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn the_order_of_ready_tasks_is_drawn_from_the_seed() {
+    let order = |seed| {
+        let mut network = network(1);
+        network.seed = seed;
+        let mut world = world(
+            &network,
+            Layout::default(),
+            |host: Host, notes| async move {
+                for task in 0..8 {
+                    let (host, notes) = (host.clone(), notes.clone());
+                    host.clone().spawn(async move {
+                        host.sleep(MS).await;
+                        notes.borrow_mut().push(task);
+                    });
+                }
+            },
+        );
+        world.run_until(Time::from_secs(1));
+        world.node(0).borrow().clone()
+    };
+    assert_eq!(order(1), order(1));
+    let orders: std::collections::BTreeSet<_> = (0..10).map(order).collect();
+    assert!(orders.len() > 5, "8! orders, 10 seeds: {orders:?}");
+}
+
+#[test]
+fn a_task_can_be_woken_from_outside_between_two_runs() {
+    let (sender, receiver) = futures::channel::oneshot::channel();
+    let receiver = std::cell::RefCell::new(Some(receiver));
+    let mut world = world(&network(1), Layout::default(), |host: Host, notes| {
+        let receiver = receiver.take().expect("there is one node");
+        async move {
+            let message = receiver.await;
+            notes.borrow_mut().push((host.now(), message));
+        }
+    });
+    world.run_until(Time::from_millis(5));
+    sender.send("hello").expect("the node waits");
+    world.run_until(Time::from_millis(6));
+    assert_eq!(
+        *world.node(0).borrow(),
+        [(Time::from_millis(5), Ok("hello"))]
+    );
+}

@@ -1,0 +1,91 @@
+//! One small world: every node gets the same code and a notebook that the test reads.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use simnet::{Host, Layout, Link, Network, NodeId, Stream, World};
+
+pub(crate) const PORT: u16 = 7;
+pub(crate) const MS: Duration = Duration::from_millis(1);
+
+/// What a node writes down for the test.
+pub(crate) type Notes<N> = Rc<RefCell<Vec<N>>>;
+
+/// Two to a few nodes over constant 10 ms links.
+pub(crate) fn network(nodes: u32) -> Network {
+    Network::new(nodes, 1, Link::constant(10 * MS))
+}
+
+/// A world in which every node runs `main` and writes notes.
+pub(crate) fn world<N: 'static, F>(
+    network: &Network,
+    layout: Layout,
+    main: impl Fn(Host, Notes<N>) -> F,
+) -> World<Notes<N>>
+where
+    F: Future<Output = ()> + 'static,
+{
+    World::new(network, layout, |host| {
+        let notes = Notes::default();
+        host.spawn(main(host.clone(), notes.clone()));
+        notes
+    })
+    .expect("the network is valid")
+}
+
+/// The layouts that must not change a history.
+pub(crate) fn layouts() -> [Layout; 5] {
+    let base = Layout::default();
+    [
+        base,
+        Layout { shards: 2, ..base },
+        Layout { shards: 3, ..base },
+        Layout {
+            reverse: true,
+            ..base
+        },
+        Layout { windows: 2, ..base },
+    ]
+}
+
+pub(crate) async fn accept(host: &Host) -> (Stream, NodeId) {
+    let listener = host.listen(PORT).expect("nobody listens yet");
+    listener.accept().await
+}
+
+/// Everything that comes, and how it ended.
+pub(crate) async fn read_all(stream: &mut Stream) -> (Vec<u8>, io::Result<()>) {
+    let mut read = Vec::new();
+    let mut buffer = [0; 997];
+    loop {
+        match stream.read(&mut buffer).await {
+            Ok(0) => return (read, Ok(())),
+            Ok(n) => read.extend_from_slice(&buffer[..n]),
+            Err(error) => return (read, Err(error)),
+        }
+    }
+}
+
+/// Bytes whose every position is recognisable.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 7 + at / 251) as u8).collect()
+}
+
+pub(crate) async fn write_and_close(stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.close().await
+}
+
+/// accepted = delivered + discarded + in flight, each counted where it happens.
+pub(crate) fn assert_conserved<T>(world: &World<T>) {
+    let carried = world.carried();
+    assert_eq!(
+        carried.accepted,
+        carried.delivered + carried.discarded + world.in_flight(),
+        "{carried:?}"
+    );
+}
