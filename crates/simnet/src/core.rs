@@ -7,7 +7,7 @@ use crate::event::{Calendar, Event, Header, Kind, Window};
 use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::node::{Due, Node, Side};
-use crate::trace::{Trace, TraceEvent};
+use crate::trace::TraceEvent;
 use crate::{NodeId, Time};
 
 /// All state of a shard that simulated code reaches: its nodes, and the events underway to them.
@@ -32,7 +32,8 @@ pub(crate) struct Core {
     /// Wakers to wake as soon as the shard is not borrowed.
     pub(crate) wakers: Vec<Waker>,
     pub(crate) inbox: Arc<WakeInbox>,
-    pub(crate) trace: Option<Trace>,
+    /// Every event since the trace was begun.
+    pub(crate) trace: Option<Vec<TraceEvent>>,
 }
 
 /// The task being polled, and the address by which its waker is known.
@@ -211,7 +212,7 @@ impl Core {
     /// Writes an event that is about to be handled into the trace.
     pub(crate) fn trace_event(&mut self, event: &Event, header: Header, digest: u64) {
         if let Some(trace) = &mut self.trace {
-            trace.record(TraceEvent {
+            trace.push(TraceEvent {
                 time: event.time,
                 node: event.dest,
                 source: event.source,

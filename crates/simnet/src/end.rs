@@ -28,6 +28,8 @@ pub(crate) struct End {
     pub(crate) dropped: bool,
     /// Stable identity of this direction: the owner of its draws.
     pub(crate) owner: u64,
+    /// Bytes that its writer has handed over.
+    pub(crate) accepted: u64,
     /// Nothing sent later arrives earlier.
     pub(crate) last_arrival: Time,
     /// What has arrived and was not read at once.
@@ -135,6 +137,7 @@ impl End {
             finished: false,
             dropped: false,
             owner,
+            accepted: 0,
             last_arrival: Time::ZERO,
             unread: None,
             trouble: None,

@@ -24,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) foreign: BTreeMap<(u32, Side), Waker>,
     /// How often this node has dialled each other one: tells two streams of one pair apart.
     pub(crate) dials: BTreeMap<NodeId, u32>,
+    /// Bytes that streams now gone have accepted, by the node at their other end.
+    pub(crate) past: BTreeMap<NodeId, u64>,
     /// Numbers what this node causes: events and timers.
     pub(crate) order: u32,
     pub(crate) rngs: u64,

@@ -3,13 +3,6 @@ use std::fmt;
 use crate::event::{FAULT, Kind};
 use crate::{NodeId, Time};
 
-/// The events of one node, as they were handled.
-#[derive(Debug)]
-pub(crate) struct Trace {
-    pub(crate) node: NodeId,
-    pub(crate) events: Vec<TraceEvent>,
-}
-
 /// One event of a node's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceEvent {
@@ -22,14 +15,6 @@ pub struct TraceEvent {
     pub(crate) length: u32,
     /// The node's digest, this event included.
     pub(crate) digest: u64,
-}
-
-impl Trace {
-    pub(crate) fn record(&mut self, event: TraceEvent) {
-        if event.node == self.node {
-            self.events.push(event);
-        }
-    }
 }
 
 impl TraceEvent {

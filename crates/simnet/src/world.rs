@@ -6,7 +6,7 @@ use crate::network::Plan;
 use crate::node::Carried;
 use crate::shard::Shard;
 use crate::time::nanos;
-use crate::trace::{Trace, TraceEvent};
+use crate::trace::TraceEvent;
 use crate::{Fault, Host, InvalidNetwork, Layout, Network, NodeId, Time};
 
 /// A network that runs. `T` is what the application keeps of each node, to look at it from outside.
@@ -137,6 +137,22 @@ impl<T> World<T> {
         total
     }
 
+    /// Bytes that streams have accepted, by (source, destination) in ascending order.
+    pub fn accepted_between(&self) -> Vec<(NodeId, NodeId, u64)> {
+        let mut all = Vec::new();
+        let nodes = self.per_node(|node| {
+            let mut by_peer = node.past.clone();
+            for end in node.ends.iter().filter(|end| end.accepted > 0) {
+                *by_peer.entry(end.peer).or_default() += end.accepted;
+            }
+            by_peer
+        });
+        for (source, by_peer) in (0..).zip(nodes) {
+            all.extend(by_peer.into_iter().map(|(dest, bytes)| (source, dest, bytes)));
+        }
+        all
+    }
+
     /// Data bytes underway, counted one by one where they wait: in the calendar, for another transmission, or for an earlier segment.
     pub fn in_flight(&self) -> u64 {
         let shard = |shard: &Shard<T>| {
@@ -149,23 +165,20 @@ impl<T> World<T> {
         self.shards.iter().map(shard).sum()
     }
 
-    /// Keeps the events of one node from now on; see [`World::trace`].
-    pub fn trace_node(&mut self, node: NodeId) {
+    /// Keeps every event from now on; see [`World::trace`].
+    pub fn begin_trace(&mut self) {
         for shard in &self.shards {
-            shard.core_mut().trace = Some(Trace {
-                node,
-                events: Vec::new(),
-            });
+            shard.core_mut().trace = Some(Vec::new());
         }
     }
 
-    /// The events kept since [`World::trace_node`].
+    /// The events since [`World::begin_trace`], node by node, each node's in the order in which it handled them.
     pub fn trace(&self) -> Vec<TraceEvent> {
         let mut events = Vec::new();
         for shard in &self.shards {
-            let core = shard.core();
-            events.extend(core.trace.iter().flat_map(|trace| trace.events.clone()));
+            events.extend(shard.core().trace.iter().flatten().cloned());
         }
+        events.sort_by_key(TraceEvent::node);
         events
     }
 

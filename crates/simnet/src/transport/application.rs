@@ -61,7 +61,9 @@ impl Core {
             return Poll::Pending;
         }
         let node = self.node(id);
-        node.ends[slot as usize].credit -= length as u32;
+        let end = &mut node.ends[slot as usize];
+        end.credit -= length as u32;
+        end.accepted += length as u64;
         node.carried.accepted += length as u64;
         let mut rest = &bytes[..length];
         while !rest.is_empty() {

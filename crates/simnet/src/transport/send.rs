@@ -37,6 +37,9 @@ impl Core {
         let node = self.node(id);
         let end = &mut node.ends[slot as usize];
         node.carried.discarded += end.kept_bytes();
+        if end.accepted > 0 {
+            *node.past.entry(end.peer).or_default() += std::mem::take(&mut end.accepted);
+        }
         end.generation = end.generation.wrapping_add(1);
         end.state = State::Free;
         end.trouble = None;
