@@ -1,0 +1,215 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::mem;
+use std::ops::ControlFlow;
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
+
+use super::{Application, Connection, Progress, Source};
+use crate::{BodyError, Error, Event, Hash, Kind, ResponseId, Store, Tag, Verifier};
+
+/// An [`Event`] that owns what it says, as [`Connection::next`] yields it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnedEvent {
+    /// The peer's name for itself.
+    Id(String),
+    /// The peer wants what has a greater sequence number than this; `None`: everything.
+    Since(Option<u64>),
+    /// The peer holds what has this sequence number; `None` is legal and says nothing.
+    Seen(Option<u64>),
+    /// The peer offers these hashes, which the store lacks. There may be none.
+    Available(Vec<Hash>),
+    /// The peer asked for these hashes, and was answered from the store. There may be none.
+    Requested(Vec<Hash>),
+    /// We asked for this hash, and the peer does not have it.
+    NotFound(Hash),
+    /// A content came whole and is in the store.
+    Received {
+        /// Its hash.
+        hash: Hash,
+        /// Its sequence number at the peer.
+        sequence: u64,
+    },
+    /// A content did not come, or was another.
+    Failed {
+        /// The hash that was asked for.
+        hash: Hash,
+        /// What went wrong.
+        reason: BodyError,
+    },
+    /// The peer needs nothing more from us.
+    Close,
+}
+
+/// Contents that come, and events that wait to be taken.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    events: VecDeque<OwnedEvent>,
+    requested: Vec<Hash>,
+    bodies: BTreeMap<ResponseId, (Hash, Vec<u8>)>,
+    /// The content that has just grown too long.
+    too_long: Option<ResponseId>,
+}
+
+impl<Io, B, V> Connection<Io, B, V>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncBufRead + Unpin,
+    V: Verifier,
+{
+    /// The next thing that the peer says; `None` when nothing is left to do. Meanwhile the peer is served from the store,
+    /// and what it sends is assembled in memory, up to [`Limits::body`](crate::Limits::body), and put into the store.
+    ///
+    /// It may be dropped at any time and called again. Whoever has contents too large for memory uses
+    /// [`poll`](Self::poll).
+    ///
+    /// # Errors
+    ///
+    /// As those of [`poll`](Self::poll).
+    pub async fn next(
+        &mut self,
+        store: &mut impl Store<Body = B>,
+    ) -> Result<Option<OwnedEvent>, Error> {
+        poll_fn(|cx| self.poll_next(cx, store)).await
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        store: &mut impl Store<Body = B>,
+    ) -> Poll<Result<Option<OwnedEvent>, Error>> {
+        let mut inbox = self.inbox.take().unwrap_or_default();
+        let next = self.poll_inbox(cx, &mut inbox, store);
+        if !inbox.is_empty() {
+            self.inbox = Some(inbox);
+        }
+        next
+    }
+
+    fn poll_inbox(
+        &mut self,
+        cx: &mut Context<'_>,
+        inbox: &mut Inbox,
+        store: &mut impl Store<Body = B>,
+    ) -> Poll<Result<Option<OwnedEvent>, Error>> {
+        loop {
+            if let Some(event) = inbox.events.pop_front() {
+                return Poll::Ready(Ok(Some(event)));
+            }
+            let limit = self.session.limits().body as usize;
+            let mut assembler = Assembler {
+                store,
+                inbox,
+                limit,
+            };
+            let progress = self.poll(cx, &mut assembler);
+            if let Some(response) = inbox.too_long.take() {
+                // It is too late for that if the end came with the piece that was too much.
+                let _ = self.cancel(response);
+            }
+            match progress {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                _ if !inbox.events.is_empty() => {}
+                Poll::Ready(Ok(Progress::Ended)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Ok(Progress::Paused)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// The application that `next` is made of: it pauses behind every event.
+struct Assembler<'a, S> {
+    store: &'a mut S,
+    inbox: &'a mut Inbox,
+    limit: usize,
+}
+
+impl<S: Store> Assembler<'_, S> {
+    fn chunk(&mut self, response: ResponseId, chunk: &[u8]) -> Option<OwnedEvent> {
+        let (_, body) = self.inbox.bodies.get_mut(&response)?;
+        if body.len() + chunk.len() <= self.limit {
+            body.extend_from_slice(chunk);
+            return None;
+        }
+        let (hash, _) = self.inbox.bodies.remove(&response)?;
+        self.inbox.too_long = Some(response);
+        Some(OwnedEvent::Failed {
+            hash,
+            reason: BodyError::TooLong,
+        })
+    }
+
+    fn owned(&mut self, event: Event<'_>) -> Option<OwnedEvent> {
+        Some(match event {
+            Event::Id(id) => OwnedEvent::Id(id.to_owned()),
+            Event::Since(sequence) => OwnedEvent::Since(sequence),
+            Event::Seen(sequence) => OwnedEvent::Seen(sequence),
+            Event::Available(hashes) => {
+                let lacking = hashes.iter().filter(|hash| !self.store.contains(hash));
+                OwnedEvent::Available(lacking.collect())
+            }
+            Event::NotFound { hash } => OwnedEvent::NotFound(hash),
+            Event::Response { response, hash, .. } => {
+                self.inbox.bodies.insert(response, (hash, Vec::new()));
+                return None;
+            }
+            Event::Body { response, chunk } => return self.chunk(response, chunk),
+            Event::Complete {
+                response,
+                hash,
+                sequence,
+            } => {
+                let (_, body) = self.inbox.bodies.remove(&response)?;
+                self.store.insert(&hash, body);
+                OwnedEvent::Received { hash, sequence }
+            }
+            Event::Failed {
+                response,
+                hash,
+                reason,
+            } => {
+                self.inbox.bodies.remove(&response)?;
+                OwnedEvent::Failed { hash, reason }
+            }
+            Event::Close => OwnedEvent::Close,
+            Event::Request(_) | Event::Cancelled { .. } => return None,
+        })
+    }
+}
+
+impl<S: Store> Application for Assembler<'_, S> {
+    type Body = S::Body;
+
+    fn open(&mut self, hash: &Hash) -> Option<Source<S::Body>> {
+        self.inbox.requested.push(hash.clone());
+        self.store.open(hash)
+    }
+
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        match self.owned(event) {
+            Some(event) => {
+                self.inbox.events.push_back(event);
+                ControlFlow::Break(())
+            }
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn sent(&mut self, tag: Tag) {
+        if tag.kind == Kind::Hashes {
+            let requested = mem::take(&mut self.inbox.requested);
+            self.inbox
+                .events
+                .push_back(OwnedEvent::Requested(requested));
+        }
+    }
+}
+
+impl Inbox {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.bodies.is_empty()
+    }
+}

@@ -1,0 +1,470 @@
+mod assemble;
+mod halves;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
+
+use self::assemble::Inbox;
+pub use self::assemble::OwnedEvent;
+pub use self::halves::Halves;
+use crate::{
+    Error, Event, Hash, Hashes, Limits, Misuse, ProtocolError, ResponseId, ServedId, Session, Sha1,
+    Tag, Verifier,
+};
+
+/// A content to serve.
+#[derive(Clone, Debug)]
+pub struct Source<B> {
+    /// Where it is read from.
+    pub body: B,
+    /// Its sequence number, at most 2^53 - 2; `None`: the connection counts 1, 2, 3, ...
+    pub sequence: Option<u64>,
+}
+
+/// The application's side of [`Connection::poll`].
+pub trait Application {
+    /// How a content is read.
+    type Body: AsyncBufRead + Unpin;
+
+    /// The peer asks for this hash; `None`: it is not here. Everything that a REQUEST names is opened at once, as the
+    /// answer says what there is; contents are then read as fast as the peer takes them.
+    fn open(&mut self, hash: &Hash) -> Option<Source<Self::Body>>;
+
+    /// The peer said something. `Break` pauses the poll behind this event; the next poll goes on there.
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()>;
+
+    /// The poll encoded a frame of its own accord: HASHES, a piece of a content, its end, CLOSE.
+    fn sent(&mut self, tag: Tag) {
+        let _ = tag;
+    }
+}
+
+/// How far [`Connection::poll`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The application asked to pause; poll again to go on.
+    Paused,
+    /// Nothing is left to do: both sides have closed, or the peer's stream has ended and all it asked for is written.
+    Ended,
+}
+
+/// Drives a [`Session`] over a byte stream.
+///
+/// It never spawns, keeps no time and knows no runtime: it goes on when it is polled, by [`poll`](Self::poll) or
+/// [`next`](Self::next), and what the calls in between encode goes out on the next poll. Dropping a poll or a `next` half
+/// way loses nothing. An idle connection owns no heap.
+///
+/// The protocol has no flow control for each content: a content that is not read holds up all others. So a connection
+/// reads whatever comes, even while it cannot write, and hands it on at once. What it serves, it reads from the source
+/// only as the transport takes it.
+pub struct Connection<Io, B, V: Verifier = Sha1> {
+    io: Io,
+    session: Session<V>,
+    /// Encoded; the first `written` bytes are with the transport.
+    out: Vec<u8>,
+    written: usize,
+    /// What is read from to serve the session's contents.
+    bodies: BTreeMap<ServedId, B>,
+    /// Read from the transport and not handled yet, because the application paused.
+    unread: Option<Box<Unread>>,
+    /// What `next` assembles; none when idle.
+    inbox: Option<Box<Inbox>>,
+    /// The transport has taken bytes since it was flushed.
+    unflushed: bool,
+    /// The peer's stream has ended.
+    ended: bool,
+    /// So has ours.
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Unread {
+    bytes: Vec<u8>,
+    position: usize,
+}
+
+impl<Io, B> Connection<Io, B> {
+    /// A connection with the default limits, whose contents are checked by their SHA-1.
+    pub fn new(io: Io) -> Self {
+        Self::with_limits(io, Limits::DEFAULT)
+    }
+
+    /// A connection with other limits.
+    pub fn with_limits(io: Io, limits: Limits) -> Self {
+        Self::with_verifier(io, limits, Sha1)
+    }
+}
+
+impl<Io, B, V: Verifier> Connection<Io, B, V> {
+    /// A connection whose contents are checked by a verifier.
+    pub fn with_verifier(io: Io, limits: Limits, verifier: V) -> Self {
+        Self {
+            io,
+            session: Session::new(limits, verifier),
+            out: Vec::new(),
+            written: 0,
+            bodies: BTreeMap::new(),
+            unread: None,
+            inbox: None,
+            unflushed: false,
+            ended: false,
+            closed: false,
+        }
+    }
+
+    /// Offers hashes: one AVAILABLE, exactly as given.
+    pub fn provide<'h>(
+        &mut self,
+        hashes: impl IntoIterator<Item = &'h Hash>,
+    ) -> Result<Tag, Misuse> {
+        self.session.provide(hashes, &mut self.out)
+    }
+
+    /// Asks for hashes: one REQUEST, in which each occurs once.
+    pub fn request<'h>(
+        &mut self,
+        hashes: impl IntoIterator<Item = &'h Hash>,
+    ) -> Result<Tag, Misuse> {
+        self.session.request(hashes, &mut self.out)
+    }
+
+    /// Tells the peer our name.
+    pub fn id(&mut self, id: &str) -> Result<Tag, Misuse> {
+        self.session.id(id, &mut self.out)
+    }
+
+    /// Asks to be offered what has a greater sequence number; `None`: everything.
+    pub fn since(&mut self, sequence: Option<u64>) -> Result<Tag, Misuse> {
+        self.session.since(sequence, &mut self.out)
+    }
+
+    /// Tells the peer that what has this sequence number has arrived.
+    pub fn seen(&mut self, sequence: Option<u64>) -> Result<Tag, Misuse> {
+        self.session.seen(sequence, &mut self.out)
+    }
+
+    /// Breaks off a content that we receive: no further event tells of it. `None`: it has not begun, and is broken off
+    /// when it does; that frame is reported to [`Application::sent`].
+    pub fn cancel(&mut self, response: ResponseId) -> Result<Option<Tag>, Misuse> {
+        self.session.cancel(response, &mut self.out)
+    }
+
+    /// We need nothing more: CLOSE goes out once nothing is under way, see [`Session::close`].
+    pub fn close(&mut self) {
+        self.session.close();
+    }
+
+    /// Bytes encoded and not yet accepted by the transport.
+    pub fn unwritten(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    /// Contents that the peer has asked for and that are not sent whole.
+    pub fn serving(&self) -> usize {
+        self.session.serving()
+    }
+
+    /// The transport.
+    pub const fn io(&self) -> &Io {
+        &self.io
+    }
+
+    /// The transport, for whoever has to set its options.
+    pub const fn io_mut(&mut self) -> &mut Io {
+        &mut self.io
+    }
+}
+
+impl<Io, B, V> Connection<Io, B, V>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncBufRead + Unpin,
+    V: Verifier,
+{
+    /// Writes, reads, answers and serves until the transport can do no more, and tells the application what the peer says.
+    ///
+    /// # Errors
+    ///
+    /// The transport's, the peer's, or [`Error::Unread`]. The connection is of no use afterwards.
+    pub fn poll<A: Application<Body = B>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        application: &mut A,
+    ) -> Poll<Result<Progress, Error>> {
+        if let Some(mut unread) = self.unread.take()
+            && let Some(rest) = self.handle(&unread.bytes[unread.position..], application)?
+        {
+            unread.position = unread.bytes.len() - rest;
+            self.unread = Some(unread);
+            return Poll::Ready(Ok(Progress::Paused));
+        }
+        let mut small = [0; SMALL_BUFFER];
+        let mut large = Vec::new();
+        for _ in 0..ROUNDS {
+            let more = self.serve(cx, application)?;
+            if self.is_done() {
+                if !self.closed {
+                    ready!(Pin::new(&mut self.io).poll_close(cx))?;
+                    self.closed = true;
+                }
+                return Poll::Ready(Ok(Progress::Ended));
+            }
+            let buffer = if large.is_empty() {
+                &mut small[..]
+            } else {
+                &mut large[..]
+            };
+            let read = match self.poll_read(cx, buffer)? {
+                Poll::Ready(read) => read,
+                Poll::Pending if more => continue,
+                Poll::Pending => return Poll::Pending,
+            };
+            if let Some(rest) = self.handle(&buffer[..read], application)? {
+                let bytes = buffer[read - rest..read].to_vec();
+                self.unread = Some(Box::new(Unread { bytes, position: 0 }));
+                return Poll::Ready(Ok(Progress::Paused));
+            }
+            if read == SMALL_BUFFER {
+                large.resize(LARGE_BUFFER, 0);
+            }
+        }
+        // There is more, both ways perhaps; but others want their turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what is encoded, and only that. Whoever calls it with a waker of its own has to see to it that the waker of
+    /// [`poll`](Self::poll) is registered again when this is pending.
+    ///
+    /// # Errors
+    ///
+    /// The transport's, or [`Error::Unread`].
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while self.written < self.out.len() {
+            let wrote = Pin::new(&mut self.io).poll_write(cx, &self.out[self.written..]);
+            match wrote {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(
+                        std::io::Error::from(std::io::ErrorKind::WriteZero).into()
+                    ));
+                }
+                Poll::Ready(Ok(wrote)) => {
+                    self.written += wrote;
+                    self.unflushed = true;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => {
+                    self.check_backlog()?;
+                    return Poll::Pending;
+                }
+            }
+        }
+        // An idle connection owns no heap.
+        self.out = Vec::new();
+        self.written = 0;
+        if mem::take(&mut self.unflushed) && Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
+            self.unflushed = true;
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Encodes what is due and writes it, while the transport takes it. True if it would take more.
+    fn serve<A: Application<Body = B>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        application: &mut A,
+    ) -> Result<bool, Error> {
+        for _ in 0..SERVE_ROUNDS {
+            self.pump(cx, application);
+            while let Some(tag) = self.session.transmit(&mut self.out) {
+                application.sent(tag);
+            }
+            let full = self.unwritten() >= HIGH_WATER;
+            match self.poll_flush(cx)? {
+                Poll::Ready(()) if full => {}
+                Poll::Ready(()) | Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Encodes contents in turn, frame by frame, until enough waits to be written or no source has more to give.
+    fn pump<A: Application<Body = B>>(&mut self, cx: &mut Context<'_>, application: &mut A) {
+        let mut idle_since = None;
+        while self.unwritten() < HIGH_WATER {
+            let Some(served) = self.session.next_response() else {
+                return;
+            };
+            if idle_since == Some(served) {
+                return;
+            }
+            if self.pump_one(served, cx, application) {
+                idle_since = None;
+            } else {
+                idle_since.get_or_insert(served);
+            }
+        }
+    }
+
+    /// Encodes the next frame of a content, and its end if that is at hand. False if its source has nothing to give now.
+    fn pump_one<A: Application<Body = B>>(
+        &mut self,
+        served: ServedId,
+        cx: &mut Context<'_>,
+        application: &mut A,
+    ) -> bool {
+        let Self {
+            session,
+            bodies,
+            out,
+            ..
+        } = self;
+        let mut wrote = false;
+        loop {
+            let body = bodies
+                .get_mut(&served)
+                .expect("every content served has its source");
+            let tag = match Pin::new(&mut *body).poll_fill_buf(cx) {
+                Poll::Pending => return wrote,
+                Poll::Ready(Ok([])) => session.finish(served, out),
+                Poll::Ready(Ok(_)) if wrote => return true,
+                Poll::Ready(Ok(chunk)) => {
+                    let chunk = &chunk[..chunk.len().min(FRAME)];
+                    let tag = session.body(served, chunk, out);
+                    let len = chunk.len();
+                    Pin::new(body).consume(len);
+                    tag
+                }
+                Poll::Ready(Err(error)) => session.fail(served, &error.to_string(), out),
+            };
+            application.sent(tag.expect("it is this content's turn"));
+            if !session.is_serving(served) {
+                bodies.remove(&served);
+                if bodies.is_empty() {
+                    *bodies = BTreeMap::new();
+                }
+                return true;
+            }
+            wrote = true;
+        }
+    }
+
+    /// The number of bytes read; pending also when there will be no more.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<Poll<usize>, Error> {
+        if self.ended {
+            return Ok(Poll::Pending);
+        }
+        match Pin::new(&mut self.io).poll_read(cx, buffer)? {
+            Poll::Ready(0) => {
+                self.session.end()?;
+                self.ended = true;
+                Ok(Poll::Ready(0))
+            }
+            read => Ok(read),
+        }
+    }
+
+    /// Handles what was read, up to its end, or to where the application pauses: then so many bytes are left.
+    fn handle<A: Application<Body = B>>(
+        &mut self,
+        mut input: &[u8],
+        application: &mut A,
+    ) -> Result<Option<usize>, Error> {
+        while let Some(event) = self.session.receive(&mut input)? {
+            let flow = match event {
+                Event::Request(hashes) => {
+                    let found = find(hashes, application);
+                    self.answer(found, application)?;
+                    ControlFlow::Continue(())
+                }
+                Event::Cancelled { served, .. } => {
+                    self.bodies.remove(&served);
+                    application.event(event)
+                }
+                event => application.event(event),
+            };
+            if flow.is_break() {
+                return Ok(Some(input.len()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn answer<A: Application<Body = B>>(
+        &mut self,
+        found: Vec<(Hash, Source<B>)>,
+        application: &mut A,
+    ) -> Result<(), Error> {
+        let mappings = found
+            .iter()
+            .map(|(hash, source)| (hash.clone(), source.sequence));
+        let answer = self.session.respond(mappings, &mut self.out);
+        // What is found has legal numbers; what remains is an answer beyond the limit of a message, to a peer that asked
+        // for as much.
+        let answer = answer.map_err(|_| ProtocolError::TooManyServed)?;
+        application.sent(answer.tag);
+        for (index, (_, source)) in (0..).zip(found) {
+            let served = answer.served(index);
+            if self.session.is_serving(served) {
+                self.bodies.insert(served, source.body);
+            }
+        }
+        // Bytes that answer the peer pile up for a peer that does not read, hence are bounded here and now.
+        self.check_backlog()
+    }
+
+    fn check_backlog(&self) -> Result<(), Error> {
+        let bytes = self.unwritten();
+        if bytes > self.session.limits().unwritten as usize + HIGH_WATER + FRAME {
+            return Err(Error::Unread { bytes });
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        let all_said = self.session.is_closed() || (self.ended && self.session.serving() == 0);
+        all_said && self.out.is_empty() && !self.unflushed
+    }
+}
+
+/// Opens what a REQUEST names, each hash once.
+fn find<A: Application>(hashes: Hashes<'_>, application: &mut A) -> Vec<(Hash, Source<A::Body>)> {
+    let mut met = BTreeSet::new();
+    let single = hashes.len() == 1;
+    let hashes = hashes
+        .iter()
+        .filter(|hash| single || met.insert(hash.clone()));
+    let found = hashes.filter_map(|hash| application.open(&hash).map(|source| (hash, source)));
+    // JavaScript could not tell a higher number from its neighbours: nothing can be served under it.
+    found
+        .filter(|(_, source)| {
+            source
+                .sequence
+                .is_none_or(|sequence| sequence <= crate::session::MAX_SEQUENCE)
+        })
+        .collect()
+}
+
+/// Read buffer on the stack: a node with many connections reads little from each, often.
+const SMALL_BUFFER: usize = 2 << 10;
+
+/// Read buffer on the heap, once the small one was filled; freed when there is nothing to read.
+const LARGE_BUFFER: usize = 64 << 10;
+
+/// The greatest frame of a content that we write, as the npm package does.
+const FRAME: usize = 64 << 10;
+
+/// Sources are read while less than this waits to be written.
+const HIGH_WATER: usize = 64 << 10;
+
+/// Reads before others get their turn: no peer can keep a thread to itself by sending for ever.
+const ROUNDS: usize = 64;
+
+/// Writes of a full buffer before something is read again: both directions make progress.
+const SERVE_ROUNDS: usize = 16;

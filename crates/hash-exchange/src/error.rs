@@ -1,0 +1,233 @@
+use std::fmt;
+use std::io;
+
+/// The peer broke the protocol. The session cannot go on: what follows in the stream has no meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A varint of more than ten bytes, or of more than 64 bits.
+    Varint,
+    /// A length inside a frame or message that runs past its end, or a field cut short.
+    Truncated,
+    /// A field of a wire type that does not exist, or that this field does not have.
+    WireType {
+        /// The field's number.
+        field: u64,
+        /// The wire type that was found.
+        wire_type: u8,
+    },
+    /// A sequence number above 2^53 - 2, which no JavaScript peer can mean.
+    SequenceTooLarge(u64),
+    /// Text that is not UTF-8.
+    Utf8,
+    /// A frame that must be held whole and is longer than [`Limits::message`](crate::Limits::message).
+    MessageTooLong {
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// A channel name longer than [`Limits::name`](crate::Limits::name).
+    NameTooLong {
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// A frame without channel, or on one that does not fit 32 bits.
+    Channel,
+    /// A frame type other than DATA, END and ERROR.
+    FrameType(u64),
+    /// A channel whose name is not a hexadecimal number.
+    Name(Box<str>),
+    /// A message without type, or of a type that does not exist.
+    MessageType(Option<u64>),
+    /// A message that lacks a field which its type demands.
+    FieldMissing,
+    /// More streams of messages than [`Limits::rpc_channels`](crate::Limits::rpc_channels).
+    TooManyChannels,
+    /// A HASHES when no REQUEST awaits one.
+    Unasked,
+    /// A HASHES that maps a hash which the REQUEST it answers did not name, or maps it twice.
+    Unrequested(crate::Hash),
+    /// A HASHES that gives out a sequence number which is given out already and not yet used.
+    SequenceTaken(u64),
+    /// A content under a sequence number that no HASHES gave out, and none can any more.
+    Unannounced {
+        /// The sequence number.
+        sequence: u64,
+    },
+    /// More contents, or more of them, before their HASHES than [`Limits`](crate::Limits) allows.
+    TooEarly,
+    /// More contents asked for than [`Limits::served`](crate::Limits::served) allows.
+    TooManyServed,
+    /// The stream ended within a frame.
+    EndInFrame,
+    /// The stream ended and left requests or contents open.
+    EndWithOpen {
+        /// Hashes that were asked for and not settled.
+        requested: usize,
+        /// Contents announced or begun.
+        responses: usize,
+    },
+    /// The session has failed before.
+    Failed,
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Varint => f.write_str("a varint is longer than ten bytes or 64 bits"),
+            Self::Truncated => f.write_str("a field runs past the end of its frame or message"),
+            Self::WireType { field, wire_type } => {
+                write!(f, "field {field} has wire type {wire_type}")
+            }
+            Self::SequenceTooLarge(sequence) => {
+                write!(f, "sequence {sequence} is above 2^53 - 2")
+            }
+            Self::Utf8 => f.write_str("text is not UTF-8"),
+            Self::MessageTooLong { len } => write!(f, "a message of {len} bytes is too long"),
+            Self::NameTooLong { len } => write!(f, "a channel name of {len} bytes is too long"),
+            Self::Channel => f.write_str("a frame has no channel of 32 bits"),
+            Self::FrameType(kind) => write!(f, "frame type {kind} does not exist"),
+            Self::Name(name) => write!(f, "channel name {name:?} is no number"),
+            Self::MessageType(None) => f.write_str("a message has no type"),
+            Self::MessageType(Some(kind)) => write!(f, "message type {kind} does not exist"),
+            Self::FieldMissing => f.write_str("a message lacks a field"),
+            Self::TooManyChannels => f.write_str("too many streams of messages"),
+            Self::Unasked => f.write_str("HASHES without a REQUEST"),
+            Self::Unrequested(hash) => write!(f, "HASHES maps {hash:?}, which is not asked for"),
+            Self::SequenceTaken(sequence) => {
+                write!(f, "HASHES gives out sequence {sequence} a second time")
+            }
+            Self::Unannounced { sequence } => {
+                write!(
+                    f,
+                    "a content comes under sequence {sequence}, which was never given out"
+                )
+            }
+            Self::TooEarly => f.write_str("too much content ahead of its HASHES"),
+            Self::TooManyServed => f.write_str("too many contents asked for"),
+            Self::EndInFrame => f.write_str("the stream ended within a frame"),
+            Self::EndWithOpen {
+                requested,
+                responses,
+            } => write!(
+                f,
+                "the stream ended with {requested} hashes asked for and {responses} contents open"
+            ),
+            Self::Failed => f.write_str("the session has failed before"),
+        }
+    }
+}
+
+impl std::error::Error for ProtocolError {}
+
+/// The application asked for what the protocol cannot say. Nothing was encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The session is closed: CLOSE is the last message, and waits only for what was asked before it.
+    Closed,
+    /// A sequence number above 2^53 - 2, which a JavaScript peer cannot tell from its neighbours.
+    SequenceTooLarge(u64),
+    /// The message would be longer than [`Limits::message`](crate::Limits::message).
+    MessageTooLong {
+        /// Its length in bytes, as far as it was counted.
+        len: usize,
+    },
+    /// More hashes asked for at once than [`Limits::requested`](crate::Limits::requested).
+    TooManyRequested,
+    /// No content of this number is open: it has ended, failed or been cancelled, which may happen at any time.
+    NotOpen,
+    /// The content may not begin yet: the peer is not ready to learn of it.
+    NotReady,
+    /// No REQUEST of the peer awaits an answer.
+    NothingToAnswer,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the session is closed"),
+            Self::SequenceTooLarge(sequence) => {
+                write!(f, "sequence {sequence} is above 2^53 - 2")
+            }
+            Self::MessageTooLong { len } => write!(f, "a message of {len} bytes is too long"),
+            Self::TooManyRequested => f.write_str("too many hashes asked for at once"),
+            Self::NotOpen => f.write_str("no such content is open"),
+            Self::NotReady => f.write_str("the content may not begin yet"),
+            Self::NothingToAnswer => f.write_str("no request awaits an answer"),
+        }
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// Why a content did not come whole. The connection lives on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// It came whole, and is not that of its hash.
+    Mismatch,
+    /// The peer broke it off, with this message.
+    Peer(Box<str>),
+    /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled.
+    TooLong,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mismatch => f.write_str("the content is not that of its hash"),
+            Self::Peer(message) if message.is_empty() => f.write_str("the peer broke it off"),
+            Self::Peer(message) => write!(f, "the peer broke it off: {message}"),
+            Self::TooLong => f.write_str("the content is too long"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+/// Why a connection ended other than well.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport failed.
+    Io(io::Error),
+    /// The peer broke the protocol.
+    Protocol(ProtocolError),
+    /// The peer does not read: this many bytes wait, more than [`Limits::unwritten`](crate::Limits::unwritten).
+    Unread {
+        /// Bytes that wait.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "transport: {error}"),
+            Self::Protocol(error) => write!(f, "protocol: {error}"),
+            Self::Unread { bytes } => write!(f, "the peer does not read: {bytes} bytes wait"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Protocol(error) => Some(error),
+            Self::Unread { .. } => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}

@@ -1,0 +1,53 @@
+/// What a peer may cost. Each bound names the attack that it stops.
+///
+/// The defaults let every honest peer through, the npm package under congestion included; a node with many neighbours
+/// will want less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a frame that must be held whole before it can be understood, that is of any message but a body, which
+    /// is passed on as it arrives. Stops a peer that announces a frame of exabytes and then sends it.
+    pub message: u32,
+    /// Bytes of a channel's name. Stops names made to be compared and copied; an honest one has at most 16 digits.
+    pub name: u32,
+    /// Hashes that we have asked for and whose content has not come to its end. Only our own requests count here: it
+    /// bounds what a peer that never answers makes us remember.
+    pub requested: u32,
+    /// Contents that the peer has asked for and that are not yet sent. Stops a peer that asks for everything, again
+    /// and again, and reads none of it.
+    pub served: u32,
+    /// Streams of RPC messages, of which an honest peer opens one. Stops a peer that opens channels without end.
+    pub rpc_channels: u32,
+    /// Contents that begin before the HASHES that announces them. A congested npm peer does that; stops a peer that
+    /// never sends the HASHES.
+    pub early_channels: u32,
+    /// Bytes held for such contents, all together. Stops the same peer, sending large contents.
+    pub early_bytes: u32,
+    /// Bytes of messages encoded and not yet accepted by the transport, beyond which a
+    /// [`Connection`](crate::Connection) fails; 128 KiB of contents may wait beside them. Stops a peer that keeps us
+    /// answering and never reads.
+    pub unwritten: u32,
+    /// Bytes of a content that [`Connection::next`](crate::Connection::next) assembles in memory. Stops a content
+    /// without end; contents read through [`Application`](crate::Application) are not assembled and have no bound.
+    pub body: u32,
+}
+
+impl Limits {
+    /// What holds when nothing else is asked for.
+    pub const DEFAULT: Self = Self {
+        message: 64 << 20,
+        name: 256,
+        requested: 1 << 20,
+        served: 1 << 18,
+        rpc_channels: 16,
+        early_channels: 1024,
+        early_bytes: 4 << 20,
+        unwritten: 64 << 20,
+        body: 64 << 20,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

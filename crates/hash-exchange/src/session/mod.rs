@@ -1,0 +1,438 @@
+//! The state machine of one side. `receive` is what comes in, in `receiving.rs`; `serving.rs` is what we send on
+//! request; here is the rest of what goes out, and the end.
+
+mod input;
+mod receiving;
+mod serving;
+
+use std::num::NonZeroU32;
+
+use self::input::Step;
+use self::receiving::Receiving;
+use self::serving::Serving;
+use crate::wire::frame::{FrameKind, Header};
+use crate::wire::rpc;
+use crate::{
+    Event, Hash, Kind, Limits, Misuse, ProtocolError, ResponseId, ServedId, Sha1, Tag, Verifier,
+};
+
+/// One side of the protocol, without the transport: bytes in, events out; calls in, bytes out.
+///
+/// *One input, then drain.* After every input - [`receive`](Self::receive) with new bytes, [`close`](Self::close),
+/// [`respond`](Self::respond), the end of a content - the caller drains: `receive` until it gives `None`, then
+/// [`next_response`](Self::next_response) and [`transmit`](Self::transmit) until they do.
+///
+/// Whatever is encoded is appended to the caller's buffer, frame by frame, and each frame is returned as a [`Tag`]. All
+/// bytes of a session have to reach the peer in the order in which they were encoded. An idle session owns no heap.
+///
+/// ```
+/// use hash_exchange::{Event, Hash, Session};
+///
+/// let (mut alice, mut bob) = (Session::default(), Session::default());
+/// let mut wire = Vec::new();
+/// alice.provide([&Hash::sha1(b"beep")], &mut wire)?;
+///
+/// let mut input = &wire[..];
+/// let Some(Event::Available(hashes)) = bob.receive(&mut input)? else {
+///     panic!("alice has offered something");
+/// };
+/// assert_eq!(hashes.strs().next(), Some("38d8fe5c3796e1b93ceb59dcdb879c010507e64a"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Session<V: Verifier = Sha1> {
+    verifier: V,
+    limits: Limits,
+    /// What is under way towards us; none when idle.
+    receiving: Option<Box<Receiving<V::State>>>,
+    /// What is under way from us; none when idle.
+    serving: Option<Box<Serving>>,
+    /// The next sequence number for a content that has none of its own.
+    next_sequence: u64,
+    next_response: u32,
+    next_served: u32,
+    /// The peer's stream of messages, its channel plus one; further ones are among the channels of `receiving`.
+    rpc_channel: Option<NonZeroU32>,
+    /// REQUESTs that we have written, and how many of them are answered: both count up and wrap.
+    asked: u32,
+    answered: u32,
+    /// REQUESTs of the peer that the application has to answer.
+    unanswered: u32,
+    /// REQUESTs that came behind our CLOSE: each is owed a HASHES that maps nothing.
+    refused: u32,
+    /// Our stream of messages has begun, hence has its name.
+    begun: bool,
+    closing: bool,
+    close_sent: bool,
+    close_received: bool,
+    failed: bool,
+}
+
+/// What [`Session::respond`] encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HASHES.
+    pub tag: Tag,
+    first: u32,
+}
+
+impl Answer {
+    /// The content that was found as the `index`th, counted from zero.
+    pub const fn served(self, index: u32) -> ServedId {
+        ServedId(self.first.wrapping_add(index))
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new(Limits::DEFAULT, Sha1)
+    }
+}
+
+impl<V: Verifier> Session<V> {
+    /// A session at its beginning.
+    pub fn new(limits: Limits, verifier: V) -> Self {
+        Self {
+            verifier,
+            limits,
+            receiving: None,
+            serving: None,
+            next_sequence: 1,
+            next_response: 0,
+            next_served: 0,
+            rpc_channel: None,
+            asked: 0,
+            answered: 0,
+            unanswered: 0,
+            refused: 0,
+            begun: false,
+            closing: false,
+            close_sent: false,
+            close_received: false,
+            failed: false,
+        }
+    }
+
+    /// What the peer may cost.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Offers hashes: one AVAILABLE, exactly as given.
+    pub fn provide<'h>(
+        &mut self,
+        hashes: impl IntoIterator<Item = &'h Hash>,
+        out: &mut Vec<u8>,
+    ) -> Result<Tag, Misuse> {
+        self.check_open()?;
+        let start = self.begin(rpc::AVAILABLE, out);
+        for hash in hashes {
+            rpc::write_hash(hash, out);
+        }
+        self.commit(Kind::Available, start, out)
+    }
+
+    /// Asks for hashes: one REQUEST, in which each occurs once. Each is settled by one event, in this order:
+    /// [`Event::NotFound`], or [`Event::Response`] and then what becomes of the content.
+    pub fn request<'h>(
+        &mut self,
+        hashes: impl IntoIterator<Item = &'h Hash>,
+        out: &mut Vec<u8>,
+    ) -> Result<Tag, Misuse> {
+        self.check_open()?;
+        let start = self.begin(rpc::REQUEST, out);
+        let receiving = self.receiving.get_or_insert_default();
+        let mark = receiving.mark();
+        let room = (self.limits.requested as usize).saturating_sub(receiving.requested());
+        let asked = receiving
+            .ask(hashes, room, out)
+            .and_then(|()| self.commit(Kind::Request, start, out));
+        match asked {
+            Ok(_) => self.asked = self.asked.wrapping_add(1),
+            Err(_) => {
+                out.truncate(start);
+                self.receiving.as_mut().expect("just used").rewind(mark);
+            }
+        }
+        asked
+    }
+
+    /// Tells the peer our name.
+    pub fn id(&mut self, id: &str, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
+        self.check_open()?;
+        let start = self.begin(rpc::ID, out);
+        rpc::write_text(id, out);
+        self.commit(Kind::Id, start, out)
+    }
+
+    /// Asks to be offered what has a greater sequence number; `None`: everything.
+    pub fn since(&mut self, sequence: Option<u64>, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
+        self.notify(rpc::SINCE, Kind::Since, sequence, out)
+    }
+
+    /// Tells the peer that what has this sequence number has arrived.
+    pub fn seen(&mut self, sequence: Option<u64>, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
+        self.notify(rpc::SEEN, Kind::Seen, sequence, out)
+    }
+
+    /// We need nothing more. CLOSE goes out, through [`transmit`](Self::transmit), as the last message: once every
+    /// REQUEST of the peer is answered, our own are settled, and all contents have come to their end both ways.
+    pub fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// True once CLOSE has gone both ways: neither side will say anything more.
+    pub const fn is_closed(&self) -> bool {
+        self.close_sent && self.close_received
+    }
+
+    /// Encodes a frame that the session owes of its own accord, if there is one: the cancellation of a content that had
+    /// not begun when it was cancelled, the refusal of a REQUEST that crossed our CLOSE, CLOSE itself.
+    pub fn transmit(&mut self, out: &mut Vec<u8>) -> Option<Tag> {
+        if let Some((channel, sequence)) = self.receiving.as_mut().and_then(|r| r.take_cancelled())
+        {
+            return Some(write_cancel(channel, sequence, out));
+        }
+        if self.refused > 0 {
+            self.refused -= 1;
+            return Some(self.write_rpc(rpc::HASHES, Kind::Hashes, out));
+        }
+        let quiet = self.unanswered == 0
+            && self.serving.is_none()
+            && self
+                .receiving
+                .as_ref()
+                .is_none_or(|receiving| receiving.is_settled());
+        if self.closing && !self.close_sent && quiet {
+            self.close_sent = true;
+            return Some(self.write_rpc(rpc::CLOSE, Kind::Close, out));
+        }
+        None
+    }
+
+    /// Breaks off a content that we receive: no further event tells of it, and nothing that is still under way counts.
+    /// `None`: the content has not begun; the cancellation goes out through [`transmit`](Self::transmit) when it does.
+    pub fn cancel(
+        &mut self,
+        response: ResponseId,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Tag>, Misuse> {
+        let receiving = self.receiving.as_mut().ok_or(Misuse::NotOpen)?;
+        let open = receiving.cancel(response)?;
+        Ok(open.map(|(channel, sequence)| write_cancel(channel, sequence, out)))
+    }
+
+    /// Reads up to the next event, and takes what was read off `input`. `None`: all of it is read, and there is no event
+    /// before more comes; until then there may still be some, even when `input` is empty. Any split of the bytes is as
+    /// good as any other, except that contents are passed on in the pieces in which they come.
+    ///
+    /// # Errors
+    ///
+    /// What the peer must not say. The session is of no use afterwards.
+    pub fn receive<'s, 'i: 's>(
+        &'s mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Event<'s>>, ProtocolError> {
+        if self.failed {
+            return Err(ProtocolError::Failed);
+        }
+        let step = self.step(input);
+        self.failed = step.is_err();
+        match step? {
+            Step::Event(event) => Ok(Some(event)),
+            Step::Held(note) => {
+                let receiving = self.receiving.as_ref().expect("it holds the bytes");
+                Ok(Some(note.event(&receiving.input)))
+            }
+            Step::More => {
+                if self
+                    .receiving
+                    .as_ref()
+                    .is_some_and(|receiving| receiving.is_idle())
+                {
+                    self.receiving = None;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The peer's stream has ended.
+    ///
+    /// # Errors
+    ///
+    /// It ended too early: within a frame, or owing us something.
+    pub fn end(&mut self) -> Result<(), ProtocolError> {
+        match &self.receiving {
+            Some(receiving) if receiving.input.is_in_frame() => Err(ProtocolError::EndInFrame),
+            Some(receiving) if !receiving.is_settled() => Err(ProtocolError::EndWithOpen {
+                requested: receiving.wanted(),
+                responses: receiving.responses(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn notify(
+        &mut self,
+        number: u64,
+        kind: Kind,
+        sequence: Option<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<Tag, Misuse> {
+        self.check_open()?;
+        check_sequence(sequence)?;
+        let start = self.begin(number, out);
+        rpc::write_sequence(sequence, out);
+        self.commit(kind, start, out)
+    }
+
+    const fn check_open(&self) -> Result<(), Misuse> {
+        if self.closing {
+            return Err(Misuse::Closed);
+        }
+        Ok(())
+    }
+
+    /// Begins a message behind room for the header that a short one has.
+    fn begin(&self, kind: u64, out: &mut Vec<u8>) -> usize {
+        let start = out.len();
+        out.extend_from_slice(&[0; NAMED_HEADER_LEN][..self.short_header_len()]);
+        rpc::write_kind(kind, out);
+        start
+    }
+
+    /// Ends the message that began at `start`. The room for its header is widened if it has grown long.
+    fn commit(&mut self, kind: Kind, start: usize, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
+        let room = self.short_header_len();
+        let len = out.len() - start - room;
+        if len > (self.limits.message as usize).max(BARE) {
+            out.truncate(start);
+            return Err(Misuse::MessageTooLong { len });
+        }
+        if self.begun && len < SHORT {
+            // What nearly all messages are needs no header made to measure.
+            let header = [len as u8 + 4, 0x08, 0x02, 0x22, len as u8];
+            out[start..start + HEADER_LEN].copy_from_slice(&header);
+            return Ok(Tag {
+                kind,
+                content: len as u32,
+                framing: HEADER_LEN as u32,
+            });
+        }
+        let name = if self.begun { None } else { Some(RPC_NAME) };
+        let header = Header::new(RPC_CHANNEL, name, FrameKind::Data, Some(len));
+        let header = header.as_bytes();
+        if header.len() > room {
+            let end = out.len();
+            out.resize(end + header.len() - room, 0);
+            out.copy_within(start + room..end, start + header.len());
+        }
+        out[start..start + header.len()].copy_from_slice(header);
+        self.begun = true;
+        Ok(Tag {
+            kind,
+            content: len as u32,
+            framing: header.len() as u32,
+        })
+    }
+
+    /// A message that is nothing but its type.
+    fn write_rpc(&mut self, number: u64, kind: Kind, out: &mut Vec<u8>) -> Tag {
+        let start = self.begin(number, out);
+        self.commit(kind, start, out)
+            .expect("a bare message is within every limit")
+    }
+
+    const fn short_header_len(&self) -> usize {
+        if self.begun {
+            HEADER_LEN
+        } else {
+            NAMED_HEADER_LEN
+        }
+    }
+}
+
+/// The stream of messages is opened first, hence has the first number.
+const RPC_CHANNEL: i32 = 1;
+const RPC_NAME: u64 = 0;
+
+/// A message that is nothing but its type: no limit may forbid it.
+const BARE: usize = 2;
+
+/// Below this the lengths of a frame and of its message take a byte each.
+const SHORT: usize = 120;
+
+/// Header of a short message: frame length, channel, and length of the data.
+const HEADER_LEN: usize = 5;
+/// The same with the name "0".
+const NAMED_HEADER_LEN: usize = HEADER_LEN + 3;
+
+/// The greatest number that JavaScript tells from its neighbours is 2^53 - 1, and channel names go one higher than the
+/// sequence number.
+pub(crate) const MAX_SEQUENCE: u64 = (1 << 53) - 2;
+
+const fn check_sequence(sequence: Option<u64>) -> Result<(), Misuse> {
+    match sequence {
+        Some(sequence) if sequence > MAX_SEQUENCE => Err(Misuse::SequenceTooLarge(sequence)),
+        _ => Ok(()),
+    }
+}
+
+/// The name of a content's channel: zero is taken by the messages.
+const fn channel_name(sequence: u64) -> u64 {
+    sequence + 1
+}
+
+/// Encodes a frame that is no message.
+fn write_frame(
+    tag: Kind,
+    channel: i32,
+    name: Option<u64>,
+    kind: FrameKind,
+    data: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) -> Tag {
+    let header = Header::new(channel, name, kind, data.map(<[u8]>::len));
+    out.extend_from_slice(header.as_bytes());
+    out.extend_from_slice(data.unwrap_or_default());
+    Tag {
+        kind: tag,
+        content: data.map_or(0, |data| data.len() as u32),
+        framing: header.as_bytes().len() as u32,
+    }
+}
+
+/// The peer knows the channel by the number it gave it, negated; the name tells it which content is meant, should it
+/// have put the number to another use in the meantime.
+fn write_cancel(channel: u32, sequence: u64, out: &mut Vec<u8>) -> Tag {
+    let name = Some(channel_name(sequence));
+    let channel = -channel.cast_signed();
+    write_frame(Kind::Error, channel, name, FrameKind::Error, None, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_owns_no_heap() {
+        let (mut alice, mut bob) = (Session::default(), Session::default());
+        let (mut there, mut back) = (Vec::new(), Vec::new());
+        let hashes = [Hash::sha1(b"beep"), Hash::sha1(b"boop")];
+        alice.request(&hashes, &mut there).unwrap();
+        let (first, second) = there.split_at(20);
+        for mut piece in [first, second] {
+            while bob.receive(&mut piece).unwrap().is_some() {}
+        }
+        let answer = bob
+            .respond([(hashes[0].clone(), Some(7))], &mut back)
+            .unwrap();
+        bob.body(answer.served(0), b"beep", &mut back).unwrap();
+        bob.finish(answer.served(0), &mut back).unwrap();
+        let mut input = &back[..];
+        while alice.receive(&mut input).unwrap().is_some() {}
+        for session in [&alice, &bob] {
+            assert!(session.receiving.is_none() && session.serving.is_none());
+        }
+    }
+}

@@ -1,0 +1,314 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Answer, Session, channel_name, check_sequence, write_frame};
+use crate::wire::frame::{FrameKind, channel_number};
+use crate::wire::rpc;
+use crate::{Event, Hash, Kind, Misuse, ProtocolError, ServedId, Tag, Verifier};
+
+/// Contents that the peer has asked for and that are not yet sent.
+#[derive(Debug)]
+pub(super) struct Serving {
+    responses: BTreeMap<u32, Served>,
+    /// The content that was served last: the round goes on behind it.
+    last: u32,
+    /// Bit n: the channel n + 2 is in use. Only the first contents are open, so that it never runs out.
+    channels: u64,
+    /// Numbers given out and not yet used, kept from the first one on that the application chose itself: those which we
+    /// count cannot meet each other.
+    announced: Option<BTreeSet<u64>>,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self {
+            responses: BTreeMap::new(),
+            // Behind the last number comes the first.
+            last: u32::MAX,
+            channels: 0,
+            announced: None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Served {
+    hash: Hash,
+    sequence: u64,
+    /// It may begin once this many of our REQUESTs are answered.
+    gate: u32,
+    /// Zero until it begins.
+    channel: u32,
+}
+
+/// Contents that are sent side by side, frame by frame in turn. The rest waits, in order.
+const SIDE_BY_SIDE: usize = 64;
+
+/// A frame has its length in a [`Tag`], in 32 bits.
+const MAX_CHUNK: usize = 1 << 30;
+
+/// Lowest channel for contents: the messages have 1.
+const FIRST_CHANNEL: u32 = 2;
+
+impl<V: Verifier> Session<V> {
+    /// Answers the oldest REQUEST that awaits it: which of its hashes were found, each at most once, and the sequence
+    /// number of each; `None`: the session counts. A number that is given out and not yet used cannot be given out again:
+    /// then the hash is left out, and no content is served for it.
+    pub fn respond(
+        &mut self,
+        found: impl IntoIterator<Item = (Hash, Option<u64>)>,
+        out: &mut Vec<u8>,
+    ) -> Result<Answer, Misuse> {
+        if self.unanswered == 0 {
+            return Err(Misuse::NothingToAnswer);
+        }
+        let first = self.next_served;
+        let start = self.begin(rpc::HASHES, out);
+        let mut found = found.into_iter();
+        let written = found
+            .try_for_each(|(hash, sequence)| self.announce(hash, sequence, out))
+            .and_then(|()| self.commit(Kind::Hashes, start, out));
+        match written {
+            Ok(tag) => {
+                self.unanswered -= 1;
+                Ok(Answer { tag, first })
+            }
+            Err(misuse) => {
+                out.truncate(start);
+                while self.next_served != first {
+                    self.next_served = self.next_served.wrapping_sub(1);
+                    self.forget(ServedId(self.next_served));
+                }
+                Err(misuse)
+            }
+        }
+    }
+
+    /// True while the content has not come to its end.
+    pub fn is_serving(&self, served: ServedId) -> bool {
+        let serving = self.serving.as_ref();
+        serving.is_some_and(|serving| serving.responses.contains_key(&served.0))
+    }
+
+    /// The number of contents that have not come to their end.
+    pub fn serving(&self) -> usize {
+        self.serving
+            .as_ref()
+            .map_or(0, |serving| serving.responses.len())
+    }
+
+    /// REQUESTs that await [`respond`](Self::respond).
+    pub const fn unanswered(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// The content whose turn it is, in a round over those that may write now; whoever finds nothing to write for it
+    /// simply asks for the next.
+    ///
+    /// A content may begin once every REQUEST is answered that we wrote before its HASHES: an npm peer reads our messages
+    /// one after the other, and dies of a content whose HASHES it has not read yet.
+    pub fn next_response(&mut self) -> Option<ServedId> {
+        let answered = self.answered;
+        let serving = self.serving.as_deref_mut()?;
+        let ready = |&(_, served): &(&u32, &Served)| served.may_write(answered);
+        let mut window = serving
+            .responses
+            .iter()
+            .take(SIDE_BY_SIDE)
+            .take_while(ready);
+        let (&first, _) = window.next()?;
+        let after = std::iter::once(first).chain(window.map(|(&id, _)| id));
+        serving.last = after
+            .into_iter()
+            .find(|&id| id > serving.last)
+            .unwrap_or(first);
+        Some(ServedId(serving.last))
+    }
+
+    /// Sends the next bytes of a content: one frame, of at most 1 GiB; the npm package writes 64 KiB.
+    pub fn body(
+        &mut self,
+        served: ServedId,
+        chunk: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Tag, Misuse> {
+        if chunk.len() > MAX_CHUNK {
+            return Err(Misuse::MessageTooLong { len: chunk.len() });
+        }
+        let (channel, name) = self.open(served)?;
+        Ok(write_frame(
+            Kind::Body,
+            channel,
+            name,
+            FrameKind::Data,
+            Some(chunk),
+            out,
+        ))
+    }
+
+    /// Ends a content: it was sent whole.
+    pub fn finish(&mut self, served: ServedId, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
+        let (channel, name) = self.open(served)?;
+        self.forget(served);
+        Ok(write_frame(
+            Kind::End,
+            channel,
+            name,
+            FrameKind::End,
+            None,
+            out,
+        ))
+    }
+
+    /// Breaks off a content: it cannot be sent whole.
+    pub fn fail(
+        &mut self,
+        served: ServedId,
+        message: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<Tag, Misuse> {
+        let (channel, name) = self.open(served)?;
+        self.forget(served);
+        let message = (!message.is_empty()).then_some(message.as_bytes());
+        Ok(write_frame(
+            Kind::Error,
+            channel,
+            name,
+            FrameKind::Error,
+            message,
+            out,
+        ))
+    }
+
+    /// The peer asks for so many hashes.
+    pub(super) fn asked_for(&self, hashes: usize) -> Result<(), ProtocolError> {
+        let asked = self.serving() + self.unanswered as usize + hashes;
+        if asked > self.limits.served as usize {
+            return Err(ProtocolError::TooManyServed);
+        }
+        Ok(())
+    }
+
+    /// The peer does not want the rest of what we send on this channel. The name tells whether it means what the channel
+    /// carries now, or what it carried before.
+    pub(super) fn cancelled(&mut self, channel: u32, name: Option<&str>) -> Option<Event<'static>> {
+        let serving = self.serving.as_ref()?;
+        if serving.channels & slot(channel)? == 0 {
+            return None;
+        }
+        let mut open = serving.responses.iter().take(SIDE_BY_SIDE);
+        let (&id, served) = open.find(|(_, served)| served.channel == channel)?;
+        let meant = name.is_none_or(|name| {
+            channel_number(channel, Some(name)) == Ok(channel_name(served.sequence))
+        });
+        if !meant {
+            return None;
+        }
+        let (served, hash) = (ServedId(id), served.hash.clone());
+        self.forget(served);
+        Some(Event::Cancelled { served, hash })
+    }
+
+    fn announce(
+        &mut self,
+        hash: Hash,
+        sequence: Option<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Misuse> {
+        check_sequence(sequence)?;
+        let id = self.next_served;
+        self.next_served = id.wrapping_add(1);
+        let serving = self.serving.get_or_insert_default();
+        let sequence = match sequence {
+            Some(sequence) => sequence,
+            None => serving.count(&mut self.next_sequence),
+        };
+        if !serving.give_out(sequence, &mut self.next_sequence) {
+            return Ok(());
+        }
+        rpc::write_mapping(&hash, sequence, out);
+        let served = Served {
+            hash,
+            sequence,
+            gate: self.asked,
+            channel: 0,
+        };
+        serving.responses.insert(id, served);
+        Ok(())
+    }
+
+    /// The channel of a content, and its name if this is its first frame.
+    fn open(&mut self, id: ServedId) -> Result<(i32, Option<u64>), Misuse> {
+        let answered = self.answered;
+        let serving = self.serving.as_deref_mut().ok_or(Misuse::NotOpen)?;
+        let in_window = serving.channels != u64::MAX;
+        let served = serving.responses.get_mut(&id.0).ok_or(Misuse::NotOpen)?;
+        if served.channel != 0 {
+            return Ok((served.channel.cast_signed(), None));
+        }
+        if !in_window || !served.may_write(answered) {
+            return Err(Misuse::NotReady);
+        }
+        let lowest = serving.channels.trailing_ones();
+        serving.channels |= 1 << lowest;
+        served.channel = FIRST_CHANNEL + lowest;
+        if let Some(announced) = &mut serving.announced {
+            announced.remove(&served.sequence);
+        }
+        Ok((
+            served.channel.cast_signed(),
+            Some(channel_name(served.sequence)),
+        ))
+    }
+
+    fn forget(&mut self, id: ServedId) {
+        let Some(serving) = &mut self.serving else {
+            return;
+        };
+        if let Some(served) = serving.responses.remove(&id.0) {
+            match (slot(served.channel), &mut serving.announced) {
+                (Some(slot), _) => serving.channels &= !slot,
+                (None, Some(announced)) => drop(announced.remove(&served.sequence)),
+                (None, None) => {}
+            }
+        }
+        if serving.responses.is_empty() {
+            self.serving = None;
+        }
+    }
+}
+
+impl Serving {
+    /// The next number that is not given out.
+    fn count(&self, next: &mut u64) -> u64 {
+        if let Some(announced) = &self.announced {
+            while announced.contains(next) {
+                *next += 1;
+            }
+        }
+        *next
+    }
+
+    /// Gives a number out; false if it is given out already. `next` is the number that we count with.
+    fn give_out(&mut self, sequence: u64, next: &mut u64) -> bool {
+        if sequence == *next {
+            *next += 1;
+        } else if self.announced.is_none() {
+            let unused = self.responses.values().filter(|served| served.channel == 0);
+            self.announced = Some(unused.map(|served| served.sequence).collect());
+        }
+        self.announced
+            .as_mut()
+            .is_none_or(|announced| announced.insert(sequence))
+    }
+}
+
+impl Served {
+    fn may_write(&self, answered: u32) -> bool {
+        // Both counters wrap, so their difference is what compares.
+        self.channel != 0 || answered.wrapping_sub(self.gate).cast_signed() >= 0
+    }
+}
+
+fn slot(channel: u32) -> Option<u64> {
+    1_u64.checked_shl(channel.checked_sub(FIRST_CHANNEL)?)
+}

@@ -1,0 +1,116 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncBufRead, AsyncRead};
+
+use crate::{Hash, Source};
+
+/// What most applications are: contents by hash. [`Connection::next`](crate::Connection::next) serves peers from it
+/// and puts into it what they send.
+pub trait Store {
+    /// How a content is read.
+    type Body: AsyncBufRead + Unpin;
+
+    /// True if the content is here: it is not offered to the application again.
+    fn contains(&self, hash: &Hash) -> bool;
+
+    /// Opens a content for a peer; `None` if it is not here.
+    fn open(&mut self, hash: &Hash) -> Option<Source<Self::Body>>;
+
+    /// Takes a content that came whole and verified.
+    fn insert(&mut self, hash: &Hash, body: Vec<u8>);
+}
+
+/// Contents in memory, in the order of their hashes.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    bodies: BTreeMap<Hash, Arc<[u8]>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a content under its SHA-1, which is returned.
+    pub fn add(&mut self, body: impl Into<Arc<[u8]>>) -> Hash {
+        let body = body.into();
+        let hash = Hash::sha1(&body);
+        self.bodies.insert(hash.clone(), body);
+        hash
+    }
+
+    /// A content, if it is here.
+    pub fn read(&self, hash: &Hash) -> Option<&Arc<[u8]>> {
+        self.bodies.get(hash)
+    }
+
+    /// All hashes, in order.
+    pub fn hashes(&self) -> impl Iterator<Item = &Hash> {
+        self.bodies.keys()
+    }
+}
+
+impl Store for MemoryStore {
+    type Body = MemoryBody;
+
+    fn contains(&self, hash: &Hash) -> bool {
+        self.bodies.contains_key(hash)
+    }
+
+    fn open(&mut self, hash: &Hash) -> Option<Source<MemoryBody>> {
+        let body = self.bodies.get(hash)?;
+        Some(Source {
+            body: MemoryBody::new(Arc::clone(body)),
+            sequence: None,
+        })
+    }
+
+    fn insert(&mut self, hash: &Hash, body: Vec<u8>) {
+        self.bodies.insert(hash.clone(), body.into());
+    }
+}
+
+/// Reads a shared content from memory, without copying it first: `Arc<[u8]>`, `Rc<[u8]>` or whatever else holds bytes.
+#[derive(Clone, Debug)]
+pub struct MemoryBody<T = Arc<[u8]>> {
+    bytes: T,
+    position: usize,
+}
+
+impl<T: AsRef<[u8]>> MemoryBody<T> {
+    /// Reads these bytes from their start.
+    pub const fn new(bytes: T) -> Self {
+        Self { bytes, position: 0 }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes.as_ref()[self.position..]
+    }
+}
+
+impl<T: AsRef<[u8]> + Unpin> AsyncRead for MemoryBody<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let read = io::Read::read(&mut self.rest(), buf)?;
+        self.position += read;
+        Poll::Ready(Ok(read))
+    }
+}
+
+impl<T: AsRef<[u8]> + Unpin> AsyncBufRead for MemoryBody<T> {
+    fn poll_fill_buf(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        Poll::Ready(Ok(self.get_mut().rest()))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amount: usize) {
+        self.position = self.bytes.as_ref().len().min(self.position + amount);
+    }
+}

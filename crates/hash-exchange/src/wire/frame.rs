@@ -1,0 +1,247 @@
+use super::{DELIMITED, VARINT, skip, take_delimited, take_key, text, varint};
+use crate::ProtocolError;
+
+/// One frame, without its length prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame<'a> {
+    /// Positive: a stream that the sender opened; negative: one that the receiver opened.
+    pub(crate) channel: i32,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) kind: FrameKind,
+    /// Absent and empty mean the same.
+    pub(crate) data: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrameKind {
+    Data,
+    End,
+    Error,
+}
+
+impl<'a> Frame<'a> {
+    /// Reads a whole frame.
+    pub(crate) fn parse(bytes: &'a [u8], name_limit: u32) -> Result<Self, ProtocolError> {
+        // Nearly all frames are short, of an open channel, and as every known writer writes them.
+        if let [0x08, zigzag @ ..0x80, 0x22, len @ ..0x80, data @ ..] = bytes
+            && usize::from(*len) == data.len()
+        {
+            return Ok(Self {
+                channel: parse_channel(u64::from(*zigzag))?,
+                name: None,
+                kind: FrameKind::Data,
+                data,
+            });
+        }
+        Self::parse_any(bytes, name_limit)
+    }
+
+    fn parse_any(mut bytes: &'a [u8], name_limit: u32) -> Result<Self, ProtocolError> {
+        let (mut channel, mut name, mut kind) = (None, None, FrameKind::Data);
+        let mut data: &[u8] = &[];
+        while !bytes.is_empty() {
+            match take_key(&mut bytes)? {
+                (1, VARINT) => channel = Some(parse_channel(varint::take(&mut bytes)?)?),
+                (2, DELIMITED) => name = Some(parse_name(take_delimited(&mut bytes)?, name_limit)?),
+                (3, VARINT) => kind = parse_kind(varint::take(&mut bytes)?)?,
+                (4, DELIMITED) => data = take_delimited(&mut bytes)?,
+                (field, wire_type) => skip(&mut bytes, field, wire_type, 1..=4)?,
+            }
+        }
+        Ok(Self {
+            channel: channel.ok_or(ProtocolError::Channel)?,
+            name,
+            kind,
+            data,
+        })
+    }
+}
+
+/// What the first bytes of a frame tell about the rest.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Peek<'a> {
+    /// Not enough yet.
+    More,
+    /// From `offset` on, to its end, the frame is data: it may be passed on as it comes.
+    Data {
+        channel: i32,
+        name: Option<&'a str>,
+        offset: usize,
+    },
+    /// It has to be held whole, and then parsed.
+    Whole,
+}
+
+/// Looks into the first bytes of a frame of `frame_len` bytes, which are not all of it.
+pub(crate) fn peek(
+    bytes: &[u8],
+    frame_len: u64,
+    name_limit: u32,
+) -> Result<Peek<'_>, ProtocolError> {
+    let (mut channel, mut name) = (None, None);
+    let mut rest = bytes;
+    while let Some((key, key_len)) = varint::read(rest)? {
+        let (field, wire_type) = (key >> 3, (key & 7) as u8);
+        let value = &rest[key_len..];
+        let Some((number, number_len)) = varint::read(value)? else {
+            return Ok(Peek::More);
+        };
+        let after = &value[number_len..];
+        let mut skipped = 0;
+        match (field, wire_type) {
+            (1, VARINT) => channel = Some(parse_channel(number)?),
+            (3, VARINT) if parse_kind(number)? == FrameKind::Data => {}
+            (2, DELIMITED) => {
+                if number > u64::from(name_limit) {
+                    return Err(ProtocolError::NameTooLong { len: number });
+                }
+                let Some(bytes) = after.get(..number as usize) else {
+                    return Ok(Peek::More);
+                };
+                name = Some(text(bytes)?);
+                skipped = bytes.len();
+            }
+            (4, DELIMITED) => {
+                let offset = bytes.len() - after.len();
+                let end = (offset as u64).checked_add(number);
+                return match (
+                    end.ok_or(ProtocolError::Truncated)?.cmp(&frame_len),
+                    channel,
+                ) {
+                    (std::cmp::Ordering::Greater, _) => Err(ProtocolError::Truncated),
+                    (std::cmp::Ordering::Equal, Some(channel)) => Ok(Peek::Data {
+                        channel,
+                        name,
+                        offset,
+                    }),
+                    _ => Ok(Peek::Whole),
+                };
+            }
+            // What is unusual is held whole, and judged then.
+            _ => return Ok(Peek::Whole),
+        }
+        rest = &after[skipped..];
+    }
+    Ok(Peek::More)
+}
+
+/// Everything of a frame that goes before its data. The name is a number in hexadecimal, as all our names are.
+#[derive(Debug)]
+pub(crate) struct Header {
+    bytes: [u8; Self::CAPACITY],
+    len: usize,
+}
+
+impl Header {
+    /// Two varints of at most 5 + 5 bytes for lengths, 5 for the channel, 4 keys, the type, a name of at most 16 digits.
+    const CAPACITY: usize = 48;
+
+    /// The header of a frame with so much data; END goes without data.
+    pub(crate) fn new(
+        channel: i32,
+        name: Option<u64>,
+        kind: FrameKind,
+        data_len: Option<usize>,
+    ) -> Self {
+        let zigzag = (channel.cast_unsigned() << 1) ^ (channel >> 31).cast_unsigned();
+        let digits = name.map_or(0, |name| {
+            (16 - (name | 1).leading_zeros() as usize / 4).max(1)
+        });
+        let body_len = 1
+            + varint::len(u64::from(zigzag))
+            + name.map_or(0, |_| 2 + digits)
+            + if kind == FrameKind::Data { 0 } else { 2 }
+            + data_len.map_or(0, |len| 1 + varint::len(len as u64) + len);
+
+        let mut header = Self {
+            bytes: [0; Self::CAPACITY],
+            len: 0,
+        };
+        header.varint(body_len as u64);
+        header.push(0x08);
+        header.varint(u64::from(zigzag));
+        if let Some(name) = name {
+            header.push(0x12);
+            header.push(digits as u8);
+            for digit in (0..digits).rev() {
+                header.push(b"0123456789abcdef"[(name >> (4 * digit)) as usize & 15]);
+            }
+        }
+        match kind {
+            FrameKind::Data => {}
+            FrameKind::End => header.extend([0x18, 2]),
+            FrameKind::Error => header.extend([0x18, 3]),
+        }
+        if let Some(len) = data_len {
+            header.push(0x22);
+            header.varint(len as u64);
+        }
+        header
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    fn extend(&mut self, bytes: [u8; 2]) {
+        bytes.into_iter().for_each(|byte| self.push(byte));
+    }
+
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.push(value as u8);
+    }
+}
+
+/// The number that a channel's name stands for, read as leniently as JavaScript's `parseInt(name, 16)` does: digits to
+/// the first that is none, after an optional `0x`. Without a name, the zero-based slot in decimal serves as one.
+pub(crate) fn channel_number(channel: u32, name: Option<&str>) -> Result<u64, ProtocolError> {
+    let slot;
+    let name = match name {
+        Some(name) if !name.is_empty() => name,
+        _ => {
+            slot = (i64::from(channel) - 1).to_string();
+            &slot
+        }
+    };
+    let digits = name.trim_start();
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    let digits = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+        .unwrap_or(digits);
+    let end = digits
+        .find(|digit: char| !digit.is_ascii_hexdigit())
+        .unwrap_or(digits.len());
+    u64::from_str_radix(&digits[..end], 16).map_err(|_| ProtocolError::Name(name.into()))
+}
+
+fn parse_channel(zigzag: u64) -> Result<i32, ProtocolError> {
+    let zigzag = u32::try_from(zigzag).map_err(|_| ProtocolError::Channel)?;
+    Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
+}
+
+fn parse_name(bytes: &[u8], limit: u32) -> Result<&str, ProtocolError> {
+    if bytes.len() as u64 > u64::from(limit) {
+        let len = bytes.len() as u64;
+        return Err(ProtocolError::NameTooLong { len });
+    }
+    text(bytes)
+}
+
+fn parse_kind(number: u64) -> Result<FrameKind, ProtocolError> {
+    match number {
+        1 => Ok(FrameKind::Data),
+        2 => Ok(FrameKind::End),
+        3 => Ok(FrameKind::Error),
+        _ => Err(ProtocolError::FrameType(number)),
+    }
+}

@@ -1,0 +1,110 @@
+use std::collections::BTreeMap;
+
+use hash_exchange::{Hash, ResponseId};
+
+use crate::strategy::PeerIndex;
+
+/// The bodies that are coming in, on all connections of a node.
+#[derive(Default)]
+pub(crate) struct Downloads {
+    open: BTreeMap<(PeerIndex, ResponseId), Download>,
+    /// The bytes that all of them hold.
+    bytes: usize,
+    /// The buffer of a body that is done, for the next one.
+    spare: Vec<u8>,
+}
+
+/// A body of which a part is here.
+pub(crate) struct Download {
+    pub(crate) hash: Hash,
+    pub(crate) body: Vec<u8>,
+}
+
+/// How much the bodies may grow that a peer sends.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    /// One of them.
+    pub(crate) body: usize,
+    /// All that the peer has not ended.
+    pub(crate) unfinished: usize,
+}
+
+/// A body is larger than there is room for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+impl Downloads {
+    pub(crate) fn begin(&mut self, peer: PeerIndex, response: ResponseId, hash: Hash) {
+        let mut body = std::mem::take(&mut self.spare);
+        body.clear();
+        let before = self.open.insert((peer, response), Download { hash, body });
+        assert!(before.is_none(), "a response begins once");
+    }
+
+    /// Adds to a body, if it is still coming in.
+    pub(crate) fn extend(
+        &mut self,
+        peer: PeerIndex,
+        response: ResponseId,
+        chunk: &[u8],
+        room: Room,
+    ) -> Result<(), TooLarge> {
+        let Some(download) = self.open.get_mut(&(peer, response)) else {
+            return Ok(());
+        };
+        if chunk.len() > room.body.saturating_sub(download.body.len()) {
+            return Err(TooLarge);
+        }
+        download.body.extend_from_slice(chunk);
+        self.bytes += chunk.len();
+        // What one peer holds is counted only when all of them together hold more than it may.
+        if self.bytes > room.unfinished && self.held_by(peer) > room.unfinished {
+            return Err(TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Takes a body out, whole or not.
+    pub(crate) fn end(&mut self, peer: PeerIndex, response: ResponseId) -> Option<Download> {
+        let download = self.open.remove(&(peer, response))?;
+        self.bytes -= download.body.len();
+        Some(download)
+    }
+
+    /// Takes a buffer back that is not needed any more.
+    pub(crate) fn recycle(&mut self, body: Vec<u8>) {
+        if body.capacity() <= KEPT_BUFFER {
+            self.spare = body;
+        }
+    }
+
+    /// The responses by which a peer is sending this hash.
+    pub(crate) fn find(&self, peer: PeerIndex, hash: &Hash) -> Option<ResponseId> {
+        self.of(peer)
+            .find(|(_, download)| download.hash == *hash)
+            .map(|(response, _)| response)
+    }
+
+    /// Drops everything of a peer.
+    pub(crate) fn drop_peer(&mut self, peer: PeerIndex) {
+        if self.open.is_empty() {
+            return;
+        }
+        self.open.retain(|key, _| key.0 != peer);
+        self.bytes = self.open.values().map(|download| download.body.len()).sum();
+    }
+
+    fn held_by(&self, peer: PeerIndex) -> usize {
+        self.of(peer).map(|(_, download)| download.body.len()).sum()
+    }
+
+    fn of(&self, peer: PeerIndex) -> impl Iterator<Item = (ResponseId, &Download)> {
+        self.open
+            .iter()
+            .filter(move |((of, _), _)| *of == peer)
+            .map(|((_, response), download)| (*response, download))
+    }
+}
+
+/// The largest buffer that is kept for the next body; a node may be one of a million.
+const KEPT_BUFFER: usize = 1024;

@@ -1,0 +1,179 @@
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hash_exchange::{Application, BodyError, Event, Hash, Hashes, ResponseId, Source, Tag, Tally};
+
+use crate::catalogue::Catalogue;
+use crate::download::{Downloads, Room};
+use crate::neighbour::Body;
+use crate::strategy::{Fault, PeerIndex, Strategy};
+
+/// What the node counts.
+#[derive(Default)]
+pub(crate) struct Counters {
+    /// The frames that were sent.
+    pub(crate) sent: Tally,
+    /// Bytes of bodies that came, whole or not, right or wrong.
+    pub(crate) payload_bytes: u64,
+    /// Bodies that came whole and right when they were held before.
+    pub(crate) duplicates: u64,
+    /// Bodies that came whole and were not the content of their hash.
+    pub(crate) rejected: u64,
+}
+
+/// The parts of a node that take in what one peer says, lent out for one poll of its connection.
+pub(crate) struct Reader<'a, A, S> {
+    pub(crate) peer: PeerIndex,
+    pub(crate) address: &'a A,
+    pub(crate) now: Duration,
+    pub(crate) room: Room,
+    pub(crate) catalogue: &'a mut Catalogue<A>,
+    pub(crate) downloads: &'a mut Downloads,
+    pub(crate) strategy: &'a mut S,
+    pub(crate) counters: &'a mut Counters,
+    /// Responses that are to be cancelled once the poll is over.
+    pub(crate) unwanted: &'a mut Vec<ResponseId>,
+    pub(crate) heard: &'a mut bool,
+    pub(crate) closing: &'a mut bool,
+}
+
+impl<A: Clone, S: Strategy> Application for Reader<'_, A, S> {
+    type Body = Body;
+
+    fn open(&mut self, hash: &Hash) -> Option<Source<Body>> {
+        let body = self.catalogue.body(hash)?;
+        Some(Source {
+            body: Body::new(Rc::clone(body)),
+            sequence: None,
+        })
+    }
+
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        *self.heard = true;
+        match event {
+            Event::Available(hashes) => self.available(hashes),
+            Event::NotFound { hash } => self.not_found(&hash),
+            Event::Response { response, hash, .. } => self.response(response, hash),
+            Event::Body { response, chunk } => self.chunk(response, chunk),
+            Event::Complete { response, hash, .. } => self.complete(response, hash),
+            Event::Failed {
+                response,
+                hash,
+                reason,
+            } => self.failed(response, &hash, &reason),
+            Event::Close => self.close(),
+            // A connection answers requests by itself; names and cursors mean nothing to this node.
+            Event::Request(_)
+            | Event::Cancelled { .. }
+            | Event::Id(_)
+            | Event::Since(_)
+            | Event::Seen(_) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn sent(&mut self, tag: Tag) {
+        self.counters.sent.add(tag);
+    }
+}
+
+impl<A: Clone, S: Strategy> Reader<'_, A, S> {
+    fn available(&mut self, hashes: Hashes<'_>) {
+        if *self.closing {
+            return;
+        }
+        // A body cannot be checked against a name that is not a SHA-1, so there is no use in asking for it.
+        for hash in hashes.iter().filter(|hash| hash.as_sha1().is_some()) {
+            let hash = self.catalogue.intern(hash);
+            self.strategy.handle_offered(self.peer, hash, self.now);
+            if !self.strategy.remembers(hash) {
+                self.catalogue.release(hash);
+            }
+        }
+    }
+
+    fn not_found(&mut self, hash: &Hash) {
+        self.progress();
+        if !*self.closing
+            && let Some(hash) = self.catalogue.number(hash)
+        {
+            self.strategy.handle_refused(self.peer, hash, self.now);
+        }
+    }
+
+    fn response(&mut self, response: ResponseId, hash: Hash) {
+        self.progress();
+        if self.catalogue.body(&hash).is_some() {
+            self.unwanted.push(response);
+        }
+        self.downloads.begin(self.peer, response, hash);
+    }
+
+    fn chunk(&mut self, response: ResponseId, chunk: &[u8]) {
+        self.progress();
+        self.counters.payload_bytes += chunk.len() as u64;
+        let extended = self.downloads.extend(self.peer, response, chunk, self.room);
+        if extended.is_err()
+            && let Some(download) = self.downloads.end(self.peer, response)
+        {
+            self.unwanted.push(response);
+            self.fault(&download.hash, Fault::Broken);
+        }
+    }
+
+    /// The content was checked against its hash by the session, or this would be a failure.
+    fn complete(&mut self, response: ResponseId, hash: Hash) {
+        self.progress();
+        // A download that was broken off here may reach its end before the peer learns of it.
+        let Some(download) = self.downloads.end(self.peer, response) else {
+            return;
+        };
+        let hash = self.catalogue.intern(hash);
+        self.catalogue.count_receipt(hash);
+        if self.catalogue.holds(hash) {
+            self.counters.duplicates += 1;
+        } else {
+            let from = Some(self.address.clone());
+            let body = download.body.as_slice();
+            self.catalogue.hold(hash, body, from, self.now);
+            self.strategy.handle_held(hash, Some(self.peer), self.now);
+        }
+        self.downloads.recycle(download.body);
+    }
+
+    fn failed(&mut self, response: ResponseId, hash: &Hash, reason: &BodyError) {
+        self.progress();
+        let fault = match reason {
+            BodyError::Mismatch => {
+                self.counters.rejected += 1;
+                Fault::Wrong
+            }
+            _ => Fault::Broken,
+        };
+        if self.downloads.end(self.peer, response).is_some() {
+            self.fault(hash, fault);
+        }
+    }
+
+    fn close(&mut self) {
+        if !std::mem::replace(self.closing, true) {
+            self.strategy.handle_disconnected(self.peer, self.now);
+        }
+    }
+
+    fn progress(&mut self) {
+        if !*self.closing {
+            self.strategy.handle_progress(self.peer, self.now);
+        }
+    }
+
+    fn fault(&mut self, hash: &Hash, fault: Fault) {
+        if !*self.closing
+            && let Some(hash) = self.catalogue.number(hash)
+        {
+            self.strategy
+                .handle_failed(self.peer, hash, fault, self.now);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What all tasks of a node share: its neighbours and their connections, its bodies, and what is yet to be done.
+
+mod actions;
+mod links;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use hash_exchange::{Connection, Hash, Progress, ResponseId};
+
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::download::{Downloads, Room};
+use crate::host::Host;
+use crate::neighbour::{Body, Loss, Neighbour, Peer, Role};
+use crate::reader::{Counters, Reader};
+use crate::strategy::{Action, PeerIndex, Strategy};
+
+use actions::Backlog;
+
+/// The one cell of a node.
+///
+/// Every method that may change anything ends with [`carry_out`](Self::carry_out), and leaves in `errands` what must
+/// wait until the cell is free again.
+pub(crate) struct State<H: Host, S> {
+    host: H,
+    config: Rc<Config>,
+    /// First those named at the start, in the order of their addresses, then the strangers.
+    peers: Vec<Peer<H>>,
+    named: usize,
+    pub(crate) catalogue: Catalogue<H::Address>,
+    downloads: Downloads,
+    pub(crate) strategy: S,
+    pub(crate) counters: Counters,
+    /// What there is to say to peers that do not read fast enough.
+    backlogs: BTreeMap<PeerIndex, Backlog>,
+    /// When to dial whom, unless the generation has changed.
+    redials: BTreeSet<(Duration, PeerIndex, u32)>,
+    timer: Timer,
+    actions: Vec<Action>,
+    unwanted: Vec<ResponseId>,
+    errands: Vec<Errand<H>>,
+}
+
+/// Something that may call back into the node, so it is done when nobody holds the cell.
+pub(crate) enum Errand<H: Host> {
+    Wake(Waker),
+    Drop(Box<Connection<H::Stream, Body>>),
+    /// Run the task of a connection.
+    Serve(PeerIndex, u32),
+    /// Run a dial.
+    Dial(PeerIndex, u32),
+}
+
+/// The timer task: asleep until `armed`, or for as long as there is nothing to time.
+struct Timer {
+    armed: Duration,
+    waker: Option<Waker>,
+}
+
+impl<H: Host, S: Strategy> State<H, S> {
+    pub(crate) fn new(
+        host: H,
+        config: Rc<Config>,
+        strategy: S,
+        mut neighbours: Vec<Neighbour<H::Address>>,
+    ) -> Self {
+        let own = host.address();
+        // A neighbour that is named twice is dialled if either says so.
+        neighbours.sort_by(|a, b| (&a.address, b.dial).cmp(&(&b.address, a.dial)));
+        neighbours.dedup_by(|a, b| a.address == b.address);
+        let peers: Vec<_> = neighbours
+            .into_iter()
+            .filter(|neighbour| neighbour.address != own)
+            .map(|Neighbour { address, dial }| {
+                Peer::new(address, if dial { Role::Dialled } else { Role::Dialling })
+            })
+            .collect();
+        let mut state = Self {
+            host,
+            config,
+            named: peers.len(),
+            peers,
+            catalogue: Catalogue::new(),
+            downloads: Downloads::default(),
+            strategy,
+            counters: Counters::default(),
+            backlogs: BTreeMap::new(),
+            redials: BTreeSet::new(),
+            timer: Timer {
+                armed: Duration::MAX,
+                waker: None,
+            },
+            actions: Vec::new(),
+            unwanted: Vec::new(),
+            errands: Vec::new(),
+        };
+        for index in 0..state.peers.len() {
+            if state.peers[index].role == Role::Dialled {
+                state.start_dial(PeerIndex::new(index));
+            }
+        }
+        state
+    }
+
+    pub(crate) fn take_errands(&mut self) -> Vec<Errand<H>> {
+        std::mem::take(&mut self.errands)
+    }
+
+    pub(crate) fn peers(&self) -> &[Peer<H>] {
+        &self.peers
+    }
+
+    /// The neighbour with this address.
+    pub(crate) fn find(&self, address: &H::Address) -> Option<PeerIndex> {
+        let (named, strangers) = self.peers.split_at(self.named);
+        named
+            .binary_search_by(|peer| peer.address.cmp(address))
+            .ok()
+            .or_else(|| {
+                let stranger = strangers.iter().position(|peer| peer.address == *address)?;
+                Some(self.named + stranger)
+            })
+            .map(PeerIndex::new)
+    }
+
+    /// Holds a body from now on and tells the neighbours, if it is new.
+    pub(crate) fn publish(&mut self, hash: Hash, body: Rc<[u8]>) {
+        let now = self.host.now();
+        let hash = self.catalogue.intern(hash);
+        if self.catalogue.hold(hash, body, None, now) {
+            self.strategy.handle_held(hash, None, now);
+            self.carry_out(now);
+        }
+    }
+
+    /// Polls one connection, for its task. Ready once the task has no connection any more.
+    pub(crate) fn poll_connection(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: PeerIndex,
+        generation: u32,
+    ) -> Poll<()> {
+        if self.peers[peer.index()].generation != generation {
+            return Poll::Ready(());
+        }
+        let now = self.host.now();
+        let was_closing = self.peers[peer.index()].closing;
+        match self.read(cx, peer, now) {
+            None => return Poll::Ready(()),
+            Some(Poll::Ready(Ok(Progress::Ended))) => self.lose(peer, Loss::Ended, now),
+            Some(Poll::Ready(Err(error))) => self.lose(peer, Loss::Failed(Rc::new(error)), now),
+            Some(outcome) => {
+                let agrees = self.peers[peer.index()].closing && !was_closing;
+                if agrees {
+                    self.close(peer);
+                }
+                self.catch_up(peer, now);
+                // CLOSE goes out on the next poll; and were the reader ever to pause, that would be the way to go on.
+                if agrees || outcome.is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        self.carry_out(now);
+        match self.peers[peer.index()].connection {
+            Some(_) => Poll::Pending,
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// Lets the connection read and write as much as it can; `None` if there is none.
+    fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: PeerIndex,
+        now: Duration,
+    ) -> Option<Poll<Result<Progress, hash_exchange::Error>>> {
+        let state = &mut self.peers[peer.index()];
+        let connection = state.connection.as_mut()?;
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => state.waker = Some(cx.waker().clone()),
+        }
+        let mut reader = Reader {
+            peer,
+            address: &state.address,
+            now,
+            room: Room {
+                body: self.config.max_body,
+                unfinished: self.config.max_unfinished,
+            },
+            catalogue: &mut self.catalogue,
+            downloads: &mut self.downloads,
+            strategy: &mut self.strategy,
+            counters: &mut self.counters,
+            unwanted: &mut self.unwanted,
+            heard: &mut state.heard,
+            closing: &mut state.closing,
+        };
+        Some(connection.poll(cx, &mut reader))
+    }
+
+    /// Agrees with a peer that wants nothing more: the connection ends once what is under way is done.
+    fn close(&mut self, peer: PeerIndex) {
+        self.backlogs.remove(&peer);
+        if let Some(connection) = &mut self.peers[peer.index()].connection {
+            connection.close();
+        }
+    }
+
+    /// Says to a peer what its last poll gave cause to, and what had to wait for that.
+    fn catch_up(&mut self, peer: PeerIndex, now: Duration) {
+        let state = &mut self.peers[peer.index()];
+        let Some(connection) = &mut state.connection else {
+            return;
+        };
+        let blocked = connection.unwritten() > 0;
+        for response in self.unwanted.drain(..) {
+            self.downloads.end(peer, response);
+            // What has ended by now needs no cancelling.
+            if let Ok(Some(tag)) = connection.cancel(response) {
+                self.counters.sent.add(tag);
+            }
+        }
+        if !self.backlogs.is_empty() {
+            self.say_backlog(peer);
+        }
+        if !blocked {
+            self.flush(peer, now);
+        }
+    }
+
+    /// What is due by now: dials, and requests that have stalled.
+    pub(crate) fn handle_time(&mut self) {
+        let now = self.host.now();
+        while let Some(&(at, peer, generation)) = self.redials.first()
+            && at <= now
+        {
+            self.redials.pop_first();
+            let state = &self.peers[peer.index()];
+            if state.generation == generation && state.connection.is_none() && !state.dialling {
+                self.start_dial(peer);
+            }
+        }
+        self.strategy.handle_time(now);
+        self.carry_out(now);
+    }
+
+    /// When [`handle_time`](Self::handle_time) has something to do, pending while it has nothing.
+    pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        self.timer.waker = Some(cx.waker().clone());
+        match self.due() {
+            Some(due) => {
+                self.timer.armed = due;
+                Poll::Ready(due)
+            }
+            None => {
+                self.timer.armed = Duration::MAX;
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ready once there is something to do before the time for which the timer was armed.
+    pub(crate) fn poll_sooner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.timer.waker = Some(cx.waker().clone());
+        if self.due().is_some_and(|due| due < self.timer.armed) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    pub(crate) fn due(&self) -> Option<Duration> {
+        let redial = self.redials.first().map(|&(at, ..)| at);
+        match (redial, self.strategy.deadline()) {
+            (Some(redial), Some(deadline)) => Some(redial.min(deadline)),
+            (redial, deadline) => redial.or(deadline),
+        }
+    }
+
+    /// Wakes the timer if it would oversleep. It is not told of what became later: it looks when it wakes.
+    fn arm_timer(&mut self) {
+        if self.due().is_some_and(|due| due < self.timer.armed)
+            && let Some(waker) = self.timer.waker.take()
+        {
+            self.errands.push(Errand::Wake(waker));
+        }
+    }
+}

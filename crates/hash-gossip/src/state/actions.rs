@@ -1,0 +1,226 @@
+//! Carrying out what the strategy wants.
+
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use hash_exchange::{Connection, Misuse};
+
+use super::State;
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::host::Host;
+use crate::neighbour::{Body, Loss};
+use crate::reader::Counters;
+use crate::strategy::{Action, PeerIndex, Strategy};
+
+/// What there is to say to a peer that has not read what was said before, or that has too much to answer. It is
+/// bounded by what is known: no hash is advertised twice, or asked for again before that was answered.
+#[derive(Default)]
+pub(super) struct Backlog {
+    adverts: Vec<Action>,
+    requests: Vec<Action>,
+}
+
+impl<H: Host, S: Strategy> State<H, S> {
+    /// Carries out all actions of the strategy, with those that follow from them.
+    pub(super) fn carry_out(&mut self, now: Duration) {
+        while let Some(action) = self.strategy.poll_action() {
+            let mut actions = std::mem::take(&mut self.actions);
+            actions.push(action);
+            actions.extend(std::iter::from_fn(|| self.strategy.poll_action()));
+            actions.sort_unstable_by_key(Action::order);
+            actions.dedup();
+            for group in actions.chunk_by(|a, b| a.peer() == b.peer()) {
+                match group[0].peer() {
+                    Some(peer) => self.carry_out_at(peer, group, now),
+                    None => self.forget(group),
+                }
+            }
+            if actions.capacity() <= KEPT_ACTIONS {
+                actions.clear();
+                self.actions = actions;
+            }
+        }
+        self.arm_timer();
+    }
+
+    /// Carries out what concerns one peer, with one message of a kind as long as that is no more than a batch.
+    fn carry_out_at(&mut self, peer: PeerIndex, actions: &[Action], now: Duration) {
+        let state = &mut self.peers[peer.index()];
+        let Some(connection) = &mut state.connection else {
+            return;
+        };
+        if matches!(actions, [Action::Disconnect { .. }, ..]) {
+            self.lose(peer, Loss::Flooded, now);
+            return;
+        }
+        let adverts = actions.partition_point(|action| matches!(action, Action::Cancel { .. }));
+        let (cancels, rest) = actions.split_at(adverts);
+        let requests = rest.partition_point(|action| matches!(action, Action::Advertise { .. }));
+        let (adverts, requests) = rest.split_at(requests);
+
+        let blocked = connection.unwritten() > 0;
+        for cancel in cancels {
+            let hash = self.catalogue.hash(cancel.hash());
+            if let Some(response) = self.downloads.find(peer, hash) {
+                self.downloads.end(peer, response);
+                // What has ended by now needs no cancelling.
+                if let Ok(Some(tag)) = connection.cancel(response) {
+                    self.counters.sent.add(tag);
+                }
+            }
+        }
+        if !state.closing {
+            self.say(peer, adverts, requests);
+        }
+        if !blocked {
+            self.flush(peer, now);
+        }
+    }
+
+    /// Says this to a peer, now or as soon as it can be said.
+    fn say(&mut self, peer: PeerIndex, adverts: &[Action], requests: &[Action]) {
+        if !self.backlogs.is_empty()
+            && let Some(backlog) = self.backlogs.get_mut(&peer)
+        {
+            backlog.adverts.extend_from_slice(adverts);
+            backlog.requests.extend_from_slice(requests);
+            self.say_backlog(peer);
+            return;
+        }
+        let Some(mut voice) = self.voice(peer) else {
+            return;
+        };
+        let adverts = &adverts[..voice.advertise(adverts)];
+        let requests = &requests[..voice.request(requests)];
+        if !(adverts.is_empty() && requests.is_empty()) {
+            let backlog = Backlog {
+                adverts: adverts.to_vec(),
+                requests: requests.to_vec(),
+            };
+            self.backlogs.insert(peer, backlog);
+        }
+    }
+
+    /// Says what had to wait, as far as it need not wait longer.
+    pub(super) fn say_backlog(&mut self, peer: PeerIndex) {
+        let Some(mut backlog) = self.backlogs.remove(&peer) else {
+            return;
+        };
+        let Some(mut voice) = self.voice(peer) else {
+            return;
+        };
+        let left = voice.advertise(&backlog.adverts);
+        backlog.adverts.truncate(left);
+        let left = voice.request(&backlog.requests);
+        backlog.requests.truncate(left);
+        if !(backlog.adverts.is_empty() && backlog.requests.is_empty()) {
+            self.backlogs.insert(peer, backlog);
+        }
+    }
+
+    fn voice(&mut self, peer: PeerIndex) -> Option<Voice<'_, H>> {
+        Some(Voice {
+            connection: self.peers[peer.index()].connection.as_mut()?,
+            catalogue: &self.catalogue,
+            counters: &mut self.counters,
+            config: &self.config,
+        })
+    }
+
+    /// Writes what was just encoded, when nothing stood in front of it: if something did, the task of the connection
+    /// waits for the stream already, and so it does if the stream takes only a part of this, as it is in that task's
+    /// name that it is written here.
+    pub(super) fn flush(&mut self, peer: PeerIndex, now: Duration) {
+        let state = &mut self.peers[peer.index()];
+        let Some(connection) = &mut state.connection else {
+            return;
+        };
+        let waker = state.waker.as_ref().unwrap_or(Waker::noop());
+        if let Poll::Ready(Err(error)) = connection.poll_flush(&mut Context::from_waker(waker)) {
+            self.lose(peer, Loss::Failed(Rc::new(error)), now);
+        }
+    }
+
+    fn forget(&mut self, actions: &[Action]) {
+        for hash in actions.iter().map(Action::hash) {
+            if !self.strategy.remembers(hash) {
+                self.catalogue.release(hash);
+            }
+        }
+    }
+}
+
+/// Room for so many actions is kept between inputs.
+const KEPT_ACTIONS: usize = 64;
+
+/// Speaks to one peer. What it is given it says from the back to the front, and returns how much is left there.
+struct Voice<'a, H: Host> {
+    connection: &'a mut Connection<H::Stream, Body>,
+    catalogue: &'a Catalogue<H::Address>,
+    counters: &'a mut Counters,
+    config: &'a Config,
+}
+
+impl<H: Host> Voice<'_, H> {
+    fn advertise(&mut self, adverts: &[Action]) -> usize {
+        let mut left = adverts.len();
+        while left > 0 && self.connection.unwritten() < UNWRITTEN_ENOUGH {
+            let start = left.saturating_sub(self.batch());
+            let hashes = adverts[start..left]
+                .iter()
+                .map(|advert| self.catalogue.hash(advert.hash()));
+            match self.connection.provide(hashes) {
+                Ok(tag) => self.counters.sent.add(tag),
+                // The connection is closed to new messages: there is nobody to tell.
+                Err(_) => return 0,
+            }
+            left = start;
+        }
+        left
+    }
+
+    fn request(&mut self, requests: &[Action]) -> usize {
+        let mut left = requests.len();
+        let mut batch = self.batch();
+        while left > 0 && self.connection.unwritten() < UNWRITTEN_ENOUGH {
+            let start = left.saturating_sub(batch);
+            let mut hashes = requests[start..left]
+                .iter()
+                .map(Action::hash)
+                // What came while the request waited to be made is not asked for.
+                .filter(|&hash| !self.catalogue.holds(hash))
+                .map(|hash| self.catalogue.hash(hash))
+                .peekable();
+            if hashes.peek().is_none() {
+                left = start;
+                continue;
+            }
+            match self.connection.request(hashes) {
+                Ok(tag) => self.counters.sent.add(tag),
+                Err(Misuse::TooManyRequested) if batch > 1 => {
+                    batch /= 2;
+                    continue;
+                }
+                Err(Misuse::TooManyRequested) => break,
+                // The connection is closed to new messages: there is nobody to ask.
+                Err(_) => return 0,
+            }
+            left = start;
+        }
+        left
+    }
+
+    fn batch(&self) -> usize {
+        let fits = self.config.limits.message as usize / BYTES_PER_HASH;
+        self.config.batch.min(fits).max(1)
+    }
+}
+
+/// A peer that leaves more than this unread is told the rest later. It is above what a connection itself writes ahead
+/// of a body it serves, so that bodies do not keep news waiting.
+const UNWRITTEN_ENOUGH: usize = 256 << 10;
+
+/// A SHA-1 takes 42 bytes in a message. A batch is never longer than a message may be.
+const BYTES_PER_HASH: usize = 64;

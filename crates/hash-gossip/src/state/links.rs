@@ -1,0 +1,137 @@
+//! Connections come and go.
+
+use std::time::Duration;
+
+use hash_exchange::Connection;
+
+use super::{Errand, State};
+use crate::config::Backoff;
+use crate::dial;
+use crate::host::Host;
+use crate::neighbour::{Loss, Peer, Role};
+use crate::strategy::{PeerIndex, Strategy};
+
+impl<H: Host, S: Strategy> State<H, S> {
+    /// Somebody has dialled us. Gives the stream back if it is refused, to be dropped outside of the cell.
+    pub(crate) fn accept(&mut self, from: H::Address, stream: H::Stream) -> Option<H::Stream> {
+        let Some(peer) = self.find(&from).or_else(|| self.add_stranger(&from)) else {
+            return Some(stream);
+        };
+        let dialling = self.peers[peer.index()].dialling;
+        if !dial::accepts(&self.host.address(), &from, dialling) {
+            return Some(stream);
+        }
+        self.connect(peer, stream);
+        None
+    }
+
+    /// A dial has ended. Gives the stream back if it came too late.
+    pub(crate) fn dialled(
+        &mut self,
+        peer: PeerIndex,
+        generation: u32,
+        outcome: std::io::Result<H::Stream>,
+    ) -> Option<H::Stream> {
+        let state = &mut self.peers[peer.index()];
+        if state.generation != generation {
+            return outcome.ok();
+        }
+        state.dialling = false;
+        match outcome {
+            Ok(stream) => self.connect(peer, stream),
+            Err(_) => {
+                let now = self.host.now();
+                self.redial_later(peer, now);
+                self.arm_timer();
+            }
+        }
+        None
+    }
+
+    /// How long to wait before accepting again after that failed.
+    pub(crate) fn accept_pause(&self) -> Duration {
+        self.config.backoff.pause(0, &mut self.host.rng())
+    }
+
+    /// The address that a dial is for.
+    pub(crate) fn address(&self, peer: PeerIndex) -> &H::Address {
+        &self.peers[peer.index()].address
+    }
+
+    pub(super) fn start_dial(&mut self, peer: PeerIndex) {
+        let state = &mut self.peers[peer.index()];
+        state.dialling = true;
+        self.errands.push(Errand::Dial(peer, state.generation));
+    }
+
+    fn connect(&mut self, peer: PeerIndex, stream: H::Stream) {
+        let now = self.host.now();
+        self.lose(peer, Loss::Replaced, now);
+        let state = &mut self.peers[peer.index()];
+        state.generation = state.generation.wrapping_add(1);
+        state.dialling = false;
+        state.heard = false;
+        state.connection = Some(Connection::with_limits(stream, self.config.limits));
+        self.errands.push(Errand::Serve(peer, state.generation));
+        self.strategy.handle_connected(peer);
+        self.carry_out(now);
+    }
+
+    /// Ends the connection of a peer, if there is one, and with it all that was known of that peer.
+    pub(super) fn lose(&mut self, peer: PeerIndex, loss: Loss, now: Duration) {
+        let state = &mut self.peers[peer.index()];
+        let Some(connection) = state.connection.take() else {
+            return;
+        };
+        self.errands.push(Errand::Drop(Box::new(connection)));
+        self.errands.extend(state.waker.take().map(Errand::Wake));
+        if state.heard && !loss.is_misconduct() {
+            state.attempts = 0;
+        }
+        let replaced = matches!(loss, Loss::Replaced);
+        state.note_loss(loss, now);
+        self.unwanted.clear();
+        self.downloads.drop_peer(peer);
+        self.backlogs.remove(&peer);
+        if !std::mem::take(&mut state.closing) {
+            self.strategy.handle_disconnected(peer, now);
+        }
+        if !replaced {
+            self.redial_later(peer, now);
+        }
+    }
+
+    fn redial_later(&mut self, peer: PeerIndex, now: Duration) {
+        let state = &mut self.peers[peer.index()];
+        let backoff = match state.role {
+            Role::Stranger => return,
+            Role::Dialling if state.attempts == 0 => Backoff {
+                min: self.config.patience,
+                max: self.config.patience,
+            },
+            Role::Dialled | Role::Dialling => self.config.backoff,
+        };
+        let pause = backoff.pause(state.attempts, &mut self.host.rng());
+        state.attempts = state.attempts.saturating_add(1);
+        self.redials.insert((now + pause, peer, state.generation));
+    }
+
+    /// Makes room for a neighbour that nobody named, in the place of one that has gone if there is no other.
+    fn add_stranger(&mut self, address: &H::Address) -> Option<PeerIndex> {
+        if *address == self.host.address() {
+            return None;
+        }
+        if self.peers.len() - self.named < self.config.max_strangers {
+            self.peers.push(Peer::new(address.clone(), Role::Stranger));
+            return Some(PeerIndex::new(self.peers.len() - 1));
+        }
+        let gone = self.peers[self.named..]
+            .iter()
+            .position(|peer| peer.connection.is_none())?;
+        let peer = self.named + gone;
+        let generation = self.peers[peer].generation;
+        self.peers[peer] = Peer::new(address.clone(), Role::Stranger);
+        self.peers[peer].generation = generation;
+        Some(PeerIndex::new(peer))
+    }
+}

@@ -1,0 +1,167 @@
+use std::time::Duration;
+
+/// A neighbour's number at one node: dense, from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerIndex(u32);
+
+/// A hash's number at one node: dense, and used again once the hash was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HashIndex(u32);
+
+/// Decides what a node says to whom: a state machine without I/O and without a clock.
+///
+/// The node tells it what happened (`handle_*`), as many events as one reading of a connection gave, and then takes
+/// actions with [`poll_action`](Self::poll_action) until there are none. It carries all of them out before the next
+/// event: *one input, then drain*. Times are those of the host's clock and never go back.
+///
+/// What a strategy may rely on:
+/// - an event names a peer only between [`handle_connected`](Self::handle_connected) and
+///   [`handle_disconnected`](Self::handle_disconnected);
+/// - every request on a connection ends in at most one of [`handle_held`](Self::handle_held),
+///   [`handle_refused`](Self::handle_refused) and [`handle_failed`](Self::handle_failed), or with that connection;
+/// - a hash is [held](Self::handle_held) once, and then for good.
+///
+/// A strategy in turn must bound what peers can make it remember, and must answer for it: a hash which it does not
+/// hold and no longer [remembers](Self::remembers) is to be let go with [`Action::Forget`].
+pub trait Strategy: 'static {
+    /// A connection to this peer stands; nothing was said on it yet.
+    fn handle_connected(&mut self, peer: PeerIndex);
+
+    /// The connection to this peer is lost, or the peer takes no more messages.
+    fn handle_disconnected(&mut self, peer: PeerIndex, now: Duration);
+
+    /// The peer says that it holds this hash. Unless the strategy [remembers](Self::remembers) it from then on, its
+    /// number is used for another one.
+    fn handle_offered(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration);
+
+    /// The node holds this hash from now on: published here (`from` is none), or brought by a peer and checked.
+    fn handle_held(&mut self, hash: HashIndex, from: Option<PeerIndex>, now: Duration);
+
+    /// The peer answered a request, or sent a part of an answer.
+    fn handle_progress(&mut self, peer: PeerIndex, now: Duration);
+
+    /// The peer answered that it does not hold what it was asked for.
+    fn handle_refused(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration);
+
+    /// The peer's answer to a request came to nothing.
+    fn handle_failed(&mut self, peer: PeerIndex, hash: HashIndex, fault: Fault, now: Duration);
+
+    /// Time went on: called when [`deadline`](Self::deadline) is reached, and possibly at other times.
+    fn handle_time(&mut self, now: Duration);
+
+    /// When [`handle_time`](Self::handle_time) may have something to do; too early costs a call, none means never.
+    fn deadline(&self) -> Option<Duration>;
+
+    /// The next thing to do. Their order does not matter: the node sorts them into few messages.
+    fn poll_action(&mut self) -> Option<Action>;
+
+    /// Whether anything is known about this hash.
+    fn remembers(&self, hash: HashIndex) -> bool;
+
+    /// Whether the peer offered this hash on its present connection and did not take it back.
+    fn was_offered(&self, peer: PeerIndex, hash: HashIndex) -> bool;
+
+    /// Whether this hash was advertised to the peer on its present connection.
+    fn was_told(&self, peer: PeerIndex, hash: HashIndex) -> bool;
+
+    /// How many hashes are requested and not yet here.
+    fn in_flight(&self) -> usize;
+}
+
+/// What a [`Strategy`] wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Tell the peer that this hash is held here.
+    Advertise {
+        /// Whom to tell.
+        peer: PeerIndex,
+        /// What is held.
+        hash: HashIndex,
+    },
+    /// Ask the peer for this hash.
+    Request {
+        /// Whom to ask.
+        peer: PeerIndex,
+        /// What is wanted.
+        hash: HashIndex,
+    },
+    /// The peer's answer to a request is of no more use: stop it if it has begun.
+    Cancel {
+        /// Who was asked.
+        peer: PeerIndex,
+        /// What is no longer wanted.
+        hash: HashIndex,
+    },
+    /// The peer has overstepped a bound: end its connection.
+    Disconnect {
+        /// Whose connection.
+        peer: PeerIndex,
+    },
+    /// No peer offers this hash any more and it is not held: its number may be used for another one.
+    Forget {
+        /// Which number.
+        hash: HashIndex,
+    },
+}
+
+/// Why an answer came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It ended early, or grew beyond what is accepted: another try may succeed.
+    Broken,
+    /// It was whole, and not the content of its hash: the peer is not to be trusted with it.
+    Wrong,
+}
+
+impl PeerIndex {
+    /// The peer with this number.
+    ///
+    /// # Panics
+    /// Beyond 2^32 peers.
+    pub fn new(index: usize) -> Self {
+        Self(u32::try_from(index).expect("a node has fewer than 2^32 neighbours"))
+    }
+
+    /// The number, to index with.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl HashIndex {
+    /// The hash with this number.
+    ///
+    /// # Panics
+    /// Beyond 2^32 hashes.
+    pub fn new(index: usize) -> Self {
+        Self(u32::try_from(index).expect("a node knows fewer than 2^32 hashes"))
+    }
+
+    /// The number, to index with.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Action {
+    /// Whom it concerns.
+    pub(crate) fn peer(&self) -> Option<PeerIndex> {
+        self.order().0
+    }
+
+    /// Which hash it is about; the first one if it is about none.
+    pub(crate) fn hash(&self) -> HashIndex {
+        self.order().2
+    }
+
+    /// Sorts actions so that those which become one message stand together: by peer, then by kind.
+    pub(crate) fn order(&self) -> (Option<PeerIndex>, u8, HashIndex) {
+        match *self {
+            Self::Forget { hash } => (None, 0, hash),
+            Self::Disconnect { peer } => (Some(peer), 0, HashIndex::default()),
+            Self::Cancel { peer, hash } => (Some(peer), 1, hash),
+            Self::Advertise { peer, hash } => (Some(peer), 2, hash),
+            Self::Request { peer, hash } => (Some(peer), 3, hash),
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! The strategy `trade`: say what one has, ask one peer at a time for what one lacks.
+
+mod known;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod stories;
+
+use std::time::Duration;
+
+use crate::peer_set::PeerSet;
+use crate::strategy::{Action, Fault, HashIndex, PeerIndex, Strategy};
+
+use known::{Known, Standing};
+
+/// Advertises what the node holds and fetches what others advertise, each hash from one peer at a time.
+///
+/// - What is held is advertised to every peer that is not known to hold it, once on each connection.
+/// - A hash that is offered is requested at once, from one peer. The next holder is asked when that peer refuses,
+///   fails, is lost, or *stalls*: for a while neither this answer nor any other of that peer went on. A stalled
+///   request is not taken back; whichever answer comes first counts, and the others are cancelled.
+/// - Holders are asked in turn, none twice on one connection, with one exception: a peer whose answer broke off is
+///   asked again after a pause when no other is left. A peer whose content was wrong is not.
+/// - All that is known of a peer is forgotten with its connection.
+///
+/// The invariant which everything here keeps: *a wanted hash is asked for whenever there is someone to ask*.
+#[derive(Clone, Debug)]
+pub struct Trade {
+    stall: Duration,
+    max_offers: u32,
+    known: Vec<Known>,
+    wants: Vec<Want>,
+    peers: Vec<Peer>,
+    up: PeerSet,
+    actions: Vec<Action>,
+    deadline: Option<Duration>,
+}
+
+/// A hash which peers offer and the node does not hold. All four sets are subsets of those who offer it.
+#[derive(Clone, Debug)]
+struct Want {
+    hash: HashIndex,
+    /// Whose answer is waited for: one of `asked` that has not stalled.
+    live: Option<PeerIndex>,
+    /// Who was asked last: the search for the next one begins behind it.
+    last: PeerIndex,
+    /// When the live request was made.
+    since: Duration,
+    /// Who was asked and has not answered.
+    asked: PeerSet,
+    /// Whose answer broke off.
+    failed: PeerSet,
+    /// When one last did so.
+    failed_at: Duration,
+    /// Whose answer was not the content of the hash.
+    lied: PeerSet,
+}
+
+/// What is kept for each connection, so it is small: a `Duration` would take half as much again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Peer {
+    /// When an answer of this peer last went on.
+    progress_ns: u64,
+    /// How many hashes that are not held it offers.
+    offers: u32,
+}
+
+impl Peer {
+    fn progress(&self) -> Duration {
+        Duration::from_nanos(self.progress_ns)
+    }
+}
+
+impl Trade {
+    /// A strategy that calls a request stalled after `stall`, and lets one peer offer at most `max_offers` hashes
+    /// that are not held here: one that offers names without end would otherwise be given memory without end.
+    pub fn new(stall: Duration, max_offers: u32) -> Self {
+        Self {
+            stall,
+            max_offers,
+            known: Vec::new(),
+            wants: Vec::new(),
+            peers: Vec::new(),
+            up: PeerSet::default(),
+            actions: Vec::new(),
+            deadline: None,
+        }
+    }
+
+    fn known(&self, hash: HashIndex) -> Option<&Known> {
+        self.known.get(hash.index())
+    }
+
+    fn known_mut(&mut self, hash: HashIndex) -> &mut Known {
+        if self.known.len() <= hash.index() {
+            self.known.resize_with(hash.index() + 1, Known::default);
+        }
+        &mut self.known[hash.index()]
+    }
+
+    fn want(&self, hash: HashIndex) -> Option<usize> {
+        match self.known(hash)?.standing {
+            Standing::Wanted(want) => Some(want as usize),
+            Standing::Unknown | Standing::Held => None,
+        }
+    }
+
+    fn add_want(&mut self, hash: HashIndex, now: Duration) -> usize {
+        let want = self.wants.len();
+        self.wants.push(Want::new(hash, now));
+        self.known_mut(hash).standing = Standing::wanted(want);
+        want
+    }
+
+    /// Takes a want out, and gives the place of the last one to the one that moves into the gap.
+    fn remove_want(&mut self, want: usize) -> Want {
+        let removed = self.wants.swap_remove(want);
+        if self.wants.is_empty() {
+            self.deadline = None;
+        }
+        if let Some(moved) = self.wants.get(want) {
+            self.known[moved.hash.index()].standing = Standing::wanted(want);
+        }
+        removed
+    }
+
+    /// Sees to it that somebody is being waited for, if anybody can be.
+    fn ask(&mut self, want: usize, now: Duration) {
+        let Self { peers, wants, .. } = self;
+        let want = &mut wants[want];
+        if want.live.is_some() {
+            return;
+        }
+        let moving = want
+            .asked
+            .iter()
+            .map(|peer| (peer, peers[peer.index()].progress() + self.stall))
+            .find(|&(_, due)| now < due);
+        if let Some((peer, due)) = moving {
+            want.live = Some(peer);
+            self.wake_at(due);
+            return;
+        }
+        let offered = &self.known[want.hash.index()].offered;
+        let except = [&want.asked, &want.failed, &want.lied];
+        if let Some(peer) = offered.next_after(want.last, &except) {
+            want.live = Some(peer);
+            want.last = peer;
+            want.since = now;
+            want.asked.insert(peer);
+            let hash = want.hash;
+            self.actions.push(Action::Request { peer, hash });
+            self.wake_at(now + self.stall);
+        } else if !want.failed.is_empty() {
+            let due = want.failed_at + self.stall;
+            self.wake_at(due);
+        }
+    }
+
+    /// A later time than the one already set needs no change: what is really due is seen then.
+    fn wake_at(&mut self, due: Duration) {
+        self.deadline = Some(self.deadline.map_or(due, |deadline| deadline.min(due)));
+    }
+
+    /// Brings a want up to date with the time, and says when to look at it again.
+    fn review(&mut self, index: usize, now: Duration) {
+        let want = &mut self.wants[index];
+        if let Some(peer) = want.live {
+            let due = want.since.max(self.peers[peer.index()].progress()) + self.stall;
+            if now < due {
+                self.wake_at(due);
+                return;
+            }
+            want.live = None;
+        }
+        if want.failed_at + self.stall <= now {
+            want.failed.clear();
+        }
+        self.ask(index, now);
+    }
+
+    fn advertise(&mut self, peer: PeerIndex, hash: HashIndex) {
+        if self.known[hash.index()].told.insert(peer) {
+            self.actions.push(Action::Advertise { peer, hash });
+        }
+    }
+
+    /// Lets go of a hash that is not held once nobody offers it.
+    fn forget_unoffered(&mut self, hash: HashIndex) {
+        let known = self.known_mut(hash);
+        if !known.offered.is_empty() || known.standing == Standing::Held {
+            return;
+        }
+        if let Standing::Wanted(want) = std::mem::take(known).standing {
+            self.remove_want(want as usize);
+        }
+        self.actions.push(Action::Forget { hash });
+    }
+}
+
+impl Want {
+    fn new(hash: HashIndex, now: Duration) -> Self {
+        Self {
+            hash,
+            live: None,
+            last: PeerIndex::default(),
+            since: now,
+            asked: PeerSet::default(),
+            failed: PeerSet::default(),
+            failed_at: now,
+            lied: PeerSet::default(),
+        }
+    }
+
+    /// A request at this peer is settled, or lost with its connection.
+    fn settle(&mut self, peer: PeerIndex) {
+        self.asked.remove(peer);
+        if self.live == Some(peer) {
+            self.live = None;
+        }
+    }
+}
+
+impl Strategy for Trade {
+    fn handle_connected(&mut self, peer: PeerIndex) {
+        if self.peers.len() <= peer.index() {
+            self.peers.resize(peer.index() + 1, Peer::default());
+        }
+        self.peers[peer.index()] = Peer::default();
+        self.up.insert(peer);
+        for index in 0..self.known.len() {
+            if self.known[index].standing == Standing::Held {
+                self.advertise(peer, HashIndex::new(index));
+            }
+        }
+    }
+
+    fn handle_disconnected(&mut self, peer: PeerIndex, now: Duration) {
+        if !self.up.remove(peer) {
+            return;
+        }
+        self.peers[peer.index()] = Peer::default();
+        for index in 0..self.known.len() {
+            let hash = HashIndex::new(index);
+            let known = &mut self.known[index];
+            known.told.remove(peer);
+            if !known.offered.remove(peer) {
+                continue;
+            }
+            if let Some(want) = self.want(hash) {
+                self.wants[want].settle(peer);
+                self.wants[want].failed.remove(peer);
+                self.wants[want].lied.remove(peer);
+                self.ask(want, now);
+            }
+            self.forget_unoffered(hash);
+        }
+    }
+
+    fn handle_offered(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration) {
+        let offers = self.peers[peer.index()].offers;
+        let max_offers = self.max_offers;
+        let known = self.known_mut(hash);
+        if known.standing == Standing::Held {
+            known.offered.insert(peer);
+            return;
+        }
+        if !known.offered.contains(peer) {
+            if offers >= max_offers {
+                let disconnect = Action::Disconnect { peer };
+                if self.actions.last() != Some(&disconnect) {
+                    self.actions.push(disconnect);
+                }
+                return;
+            }
+            known.offered.insert(peer);
+            self.peers[peer.index()].offers += 1;
+        }
+        let want = match self.want(hash) {
+            Some(want) => want,
+            None => self.add_want(hash, now),
+        };
+        self.wants[want].failed.remove(peer);
+        self.ask(want, now);
+    }
+
+    fn handle_held(&mut self, hash: HashIndex, from: Option<PeerIndex>, _now: Duration) {
+        if let Some(want) = self.want(hash) {
+            let want = self.remove_want(want);
+            for peer in want.asked.iter().filter(|&peer| Some(peer) != from) {
+                self.actions.push(Action::Cancel { peer, hash });
+            }
+        }
+        let Self {
+            known,
+            peers,
+            up,
+            actions,
+            ..
+        } = self;
+        if known.len() <= hash.index() {
+            known.resize_with(hash.index() + 1, Known::default);
+        }
+        let known = &mut known[hash.index()];
+        known.standing = Standing::Held;
+        for peer in known.offered.iter() {
+            peers[peer.index()].offers -= 1;
+        }
+        for peer in up.iter_except(&[&known.offered]) {
+            known.told.insert(peer);
+            actions.push(Action::Advertise { peer, hash });
+        }
+    }
+
+    fn handle_progress(&mut self, peer: PeerIndex, now: Duration) {
+        // A clock that has run for 584 years stands still here.
+        self.peers[peer.index()].progress_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    fn handle_refused(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration) {
+        let known = self.known_mut(hash);
+        let taken_back = known.offered.remove(peer);
+        if known.standing == Standing::Held {
+            // It was passed over when the others were told, as it had seemed to know.
+            self.advertise(peer, hash);
+            return;
+        }
+        if taken_back {
+            self.peers[peer.index()].offers -= 1;
+        }
+        if let Some(want) = self.want(hash) {
+            self.wants[want].settle(peer);
+            self.ask(want, now);
+            self.forget_unoffered(hash);
+        }
+    }
+
+    fn handle_failed(&mut self, peer: PeerIndex, hash: HashIndex, fault: Fault, now: Duration) {
+        let Some(index) = self.want(hash) else { return };
+        let want = &mut self.wants[index];
+        want.settle(peer);
+        match fault {
+            Fault::Broken => {
+                want.failed.insert(peer);
+                want.failed_at = now;
+            }
+            Fault::Wrong => {
+                want.lied.insert(peer);
+            }
+        }
+        self.ask(index, now);
+    }
+
+    fn handle_time(&mut self, now: Duration) {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        self.deadline = None;
+        for want in 0..self.wants.len() {
+            self.review(want, now);
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        let action = self.actions.pop();
+        if action.is_none() && self.actions.capacity() > KEPT_ACTIONS {
+            self.actions = Vec::new();
+        }
+        action
+    }
+
+    fn remembers(&self, hash: HashIndex) -> bool {
+        self.known(hash)
+            .is_some_and(|known| known.standing != Standing::Unknown)
+    }
+
+    fn was_offered(&self, peer: PeerIndex, hash: HashIndex) -> bool {
+        self.known(hash)
+            .is_some_and(|known| known.offered.contains(peer))
+    }
+
+    fn was_told(&self, peer: PeerIndex, hash: HashIndex) -> bool {
+        self.known(hash)
+            .is_some_and(|known| known.told.contains(peer))
+    }
+
+    fn in_flight(&self) -> usize {
+        self.wants
+            .iter()
+            .filter(|want| !want.asked.is_empty())
+            .count()
+    }
+}
+
+/// Room for so many actions is kept between inputs; more was a burst, and a node may be one of a million.
+const KEPT_ACTIONS: usize = 64;

@@ -1,0 +1,7 @@
+//! Whole nodes in a world of a few hundred lines: a node needs nothing of its host but what the trait says.
+
+mod overhead;
+mod peers;
+mod recovery;
+mod spreading;
+mod world;

@@ -1,0 +1,77 @@
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use hash_gossip::NoDisk;
+use rand_chacha::ChaCha8Rng;
+use simnet::{Host, Listener, NodeId, Stream};
+use std::rc::Rc;
+
+/// A simulated host as a `hash-gossip` node sees it.
+#[derive(Clone)]
+pub struct SimHost {
+    host: Host,
+    listener: Rc<Listener>,
+}
+
+/// The port on which nodes take each other's connections.
+const PORT: u16 = 1;
+
+impl SimHost {
+    /// The host, from now on listening.
+    ///
+    /// # Panics
+    ///
+    /// If something listens on its port 1 already.
+    pub fn new(host: Host) -> Self {
+        let listener = host.listen(PORT).expect("one node runs on a host");
+        Self {
+            host,
+            listener: Rc::new(listener),
+        }
+    }
+}
+
+impl hash_gossip::Host for SimHost {
+    type Address = NodeId;
+    type Stream = Stream;
+    type Rng = ChaCha8Rng;
+    type Disk = NoDisk;
+
+    fn address(&self) -> NodeId {
+        self.host.id()
+    }
+
+    fn connect(&self, to: &NodeId) -> impl Future<Output = io::Result<Stream>> + 'static {
+        let (host, to) = (self.host.clone(), *to);
+        async move { host.connect(to, PORT).await }
+    }
+
+    fn accept(&self) -> impl Future<Output = io::Result<(NodeId, Stream)>> + 'static {
+        let listener = self.listener.clone();
+        async move {
+            let (stream, dialler) = listener.accept().await;
+            Ok((dialler, stream))
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + 'static {
+        self.host.sleep(duration)
+    }
+
+    fn now(&self) -> Duration {
+        self.host.now().elapsed()
+    }
+
+    fn rng(&self) -> ChaCha8Rng {
+        self.host.rng()
+    }
+
+    fn disk(&self) -> NoDisk {
+        NoDisk
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.host.spawn(task);
+    }
+}

@@ -1,0 +1,84 @@
+//! The seam between a protocol and the runner: how to start a node, and how to look at it.
+
+use std::fmt;
+
+use simnet::{Host, NodeId};
+
+/// A protocol whose nodes a scenario runs: ours, or one of your own.
+///
+/// A node is futures code on a [`simnet::Host`]. Everything that is judged is a function of snapshots, taken while every node stands at the same
+/// instant; so the same protocol can be run, repeated and compared without being changed.
+pub trait Protocol {
+    /// What is kept of a running node, to take snapshots of it.
+    type Node;
+    /// What checks look at. Taken of every node at every check: keep it small.
+    type Snapshot;
+
+    /// Starts the node of a seat.
+    fn start(&self, host: Host, seat: Seat<'_>) -> Self::Node;
+
+    /// What a node shows at this instant.
+    fn snapshot(&self, node: &Self::Node) -> Self::Snapshot;
+
+    /// How much of the goal is reached. The run has converged when it is all.
+    fn progress(&self, nodes: &[Self::Snapshot]) -> Progress;
+
+    /// What must hold at every check.
+    ///
+    /// # Errors
+    ///
+    /// The [`Violation`] of the lowest node.
+    fn invariant(&self, nodes: &[Self::Snapshot]) -> Result<(), Violation> {
+        let _ = nodes;
+        Ok(())
+    }
+}
+
+/// The place of a node in its network.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat<'a> {
+    /// The node's number.
+    pub id: NodeId,
+    /// Its neighbours in ascending order; of two neighbours the lower one dials.
+    pub neighbours: &'a [NodeId],
+}
+
+impl Seat<'_> {
+    /// Whether this node dials that neighbour, or is dialled by it.
+    pub const fn dials(&self, neighbour: NodeId) -> bool {
+        self.id < neighbour
+    }
+}
+
+/// How much of a goal is reached, in whatever units the protocol counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What is reached.
+    pub have: u64,
+    /// What there is to reach.
+    pub of: u64,
+}
+
+impl Progress {
+    /// Whether nothing is missing.
+    pub const fn is_complete(self) -> bool {
+        self.have >= self.of
+    }
+}
+
+/// Something that must never be, and was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The node that shows it.
+    pub node: NodeId,
+    /// Which rule it breaks.
+    pub check: &'static str,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node {}: {}: {}", self.node, self.check, self.what)
+    }
+}

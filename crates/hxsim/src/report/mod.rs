@@ -1,0 +1,247 @@
+//! What a run answers: one value, shown to people ([`Report::human`], [`Report::svg`]) and to programs ([`Report::json`]).
+
+mod human;
+mod quantity;
+mod svg;
+mod text;
+
+use serde::Serialize;
+use simnet::{Fault, NodeId, Time};
+
+use crate::metrics::Metrics;
+use crate::scenario::Scenario;
+
+/// The answer to a scenario. Without `env` it depends on the scenario alone, and so is the same on every machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The version of these fields.
+    pub schema: u32,
+    /// The version of what turns a seed into a history.
+    pub seed_schema: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's question.
+    pub question: String,
+    /// The seed of every draw.
+    pub seed: u64,
+    /// Equal digests, equal histories: 16 hexadecimal digits.
+    pub digest: String,
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// When it ended, since its start.
+    pub ended_ns: u64,
+    /// Number of nodes.
+    pub nodes: u32,
+    /// Number of edges between them.
+    pub edges: u64,
+    /// Number of hashes published.
+    pub items: u64,
+    /// The figures.
+    #[serde(flatten)]
+    pub metrics: Metrics,
+    /// What went wrong by plan.
+    pub faults: Vec<FaultSpan>,
+    /// What went wrong against all plans.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// How many pairs are missing, those beyond the list included.
+    pub missing_total: u64,
+    /// What nodes should have and do not, the first [`Report::LISTED_MAX`].
+    pub missing: Vec<Missing>,
+    /// What nobody could have got: hashes that no live node held at the end, the first [`Report::LISTED_MAX`].
+    pub lost: Vec<Lost>,
+    /// What depends on the machine. Committed results leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<Env>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every node has everything that it can have.
+    Converged,
+    /// Some node lacks something at the horizon.
+    NotConverged,
+    /// A check failed.
+    InvariantBroken,
+    /// The budget ended before the horizon.
+    Inconclusive,
+    /// Somebody stopped it.
+    Interrupted,
+}
+
+/// A fault of the schedule, as reports draw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultSpan {
+    /// Its kind in scenarios.
+    pub kind: &'static str,
+    /// When it begins.
+    pub at_ns: u64,
+    /// When it heals; null: never. That of a momentary fault is when it begins.
+    pub until_ns: Option<u64>,
+}
+
+/// A check that failed: of several the least by (time, node, check).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The name of the check.
+    pub check: String,
+    /// Where; null if it concerns no single node.
+    pub node: Option<NodeId>,
+    /// When.
+    pub at_ns: u64,
+    /// What was found, in a sentence.
+    pub detail: String,
+}
+
+/// A hash that a node should have and does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// The node.
+    pub node: NodeId,
+    /// The hash.
+    pub hash: String,
+    /// The file it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Why, as far as the node knows.
+    pub why: String,
+}
+
+/// A hash that no live node holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// The hash.
+    pub hash: String,
+    /// The file it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What depends on the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Env {
+    /// How long the run took on a clock.
+    pub wall_ns: u64,
+    /// Operating system and processor.
+    pub machine: String,
+}
+
+impl Outcome {
+    /// The exit code of the command.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Converged => 0,
+            Self::NotConverged => 10,
+            Self::InvariantBroken => 11,
+            Self::Inconclusive => 20,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::NotConverged => "not converged",
+            Self::InvariantBroken => "invariant broken",
+            Self::Inconclusive => "inconclusive",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<&Fault> for FaultSpan {
+    fn from(fault: &Fault) -> Self {
+        let kind = match fault {
+            Fault::Partition { .. } => "partition",
+            Fault::Cut { .. } => "cut",
+        };
+        Self {
+            kind,
+            at_ns: fault.at().as_nanos(),
+            until_ns: fault.healed().map(Time::as_nanos),
+        }
+    }
+}
+
+impl Report {
+    /// The version of the fields: it changes when one of them changes its meaning or is gone.
+    pub const SCHEMA: u32 = 1;
+    /// The lists of what is missing and lost end after so many: a large network that failed would fill a disk with them.
+    pub const LISTED_MAX: usize = 100;
+
+    /// A report in which nothing is missing and nothing failed. `edges` and `items` are their numbers, `ended` is when the run ended.
+    pub fn new(
+        scenario: &Scenario,
+        digest: u64,
+        outcome: Outcome,
+        ended: Time,
+        (edges, items): (u64, u64),
+        metrics: Metrics,
+    ) -> Self {
+        let mut faults: Vec<FaultSpan> = scenario.schedule.faults.iter().map(Into::into).collect();
+        faults.sort_by_key(|fault| fault.at_ns);
+        Self {
+            schema: Self::SCHEMA,
+            seed_schema: simnet::draw::SCHEMA,
+            scenario: scenario.name.clone(),
+            question: scenario.question.clone(),
+            seed: scenario.seed,
+            digest: format!("{digest:016x}"),
+            outcome,
+            ended_ns: ended.as_nanos(),
+            nodes: scenario.nodes,
+            edges,
+            items,
+            metrics,
+            faults,
+            failure: None,
+            missing_total: 0,
+            missing: Vec::new(),
+            lost: Vec::new(),
+            env: None,
+        }
+    }
+
+    /// The same report with what is missing; the list is cut, the total is not.
+    pub fn with_missing(mut self, mut missing: Vec<Missing>) -> Self {
+        self.missing_total = missing.len() as u64;
+        missing.truncate(Self::LISTED_MAX);
+        self.missing = missing;
+        self
+    }
+
+    /// The same report with what is lost.
+    pub fn with_lost(mut self, mut lost: Vec<Lost>) -> Self {
+        lost.truncate(Self::LISTED_MAX);
+        self.lost = lost;
+        self
+    }
+
+    /// One JSON document, indented, with a newline at its end. Field names are in snake case, durations are integers and
+    /// their names end in `_ns`.
+    pub fn json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self)
+            .expect("a report has string keys and finite numbers alone");
+        json.push('\n');
+        json
+    }
+
+    /// Where the time axis of the curve ends: soon after the last delivery, but at the end of the run if that is what it waited for.
+    fn shown_ns(&self) -> u64 {
+        let end = match self.metrics.convergence.t100_ns {
+            Some(t100) => t100.saturating_add(t100 / 20).min(self.ended_ns),
+            None => self.ended_ns,
+        };
+        end.max(1)
+    }
+
+    /// How many pairs were delivered at an instant.
+    fn delivered_at(&self, at_ns: u64) -> u64 {
+        let curve = &self.metrics.curve;
+        let after = curve.partition_point(|point| point.at_ns <= at_ns);
+        after.checked_sub(1).map_or(0, |last| curve[last].delivered)
+    }
+}

@@ -1,0 +1,34 @@
+//! Lines for people.
+
+/// Breaks at spaces into two lines; what does not fit into them is cut.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        let length = line.chars().count() + 1 + word.chars().count();
+        if line.is_empty() {
+            line.push_str(word);
+        } else if length <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else if last == 0 {
+            lines.push(word.to_owned());
+        } else {
+            line.push_str(" …");
+            break;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_have_two_lines_at_most() {
+        assert_eq!(wrap("a bb ccc dddd", 4), ["a bb", "ccc …"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+}

@@ -1,0 +1,256 @@
+//! A protocol in the network of a scenario: from the start to the horizon, and once more to prove that its history is one.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use simnet::{InvalidNetwork, Layout, Network, NodeId, Time, TraceEvent, World};
+
+use crate::protocol::{Progress, Protocol, Seat, Violation};
+use crate::scenario::{Scenario, Stop};
+use crate::topology::Graph;
+
+/// A run that is over, with its world as it ended.
+pub struct Run<P: Protocol> {
+    /// The world at the end.
+    pub world: World<P::Node>,
+    /// How it ended.
+    pub end: End,
+    /// How much of the goal was reached at the last check.
+    pub progress: Progress,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The goal was reached, first seen at this check.
+    Converged(Time),
+    /// The horizon came first.
+    Horizon,
+    /// A rule was broken, seen at this check.
+    Broken(Time, Violation),
+    /// Whoever watched asked it to stop, at this check.
+    Interrupted(Time),
+}
+
+/// What there is to say of a run while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// The check at which the run stands.
+    pub now: Time,
+    /// When it ends at the latest.
+    pub horizon: Time,
+    /// How much of the goal is reached.
+    pub progress: Progress,
+    /// Events handled so far.
+    pub events: u64,
+}
+
+/// The network that a scenario describes.
+pub fn network(scenario: &Scenario) -> Network {
+    Network {
+        nodes: scenario.nodes,
+        seed: scenario.seed,
+        links: scenario.links.clone(),
+        streams: scenario.stream.clone(),
+        faults: scenario.schedule.clone(),
+    }
+}
+
+/// Runs a protocol in a scenario's network. `watch` is called at every check and may stop the run.
+///
+/// # Errors
+///
+/// [`InvalidNetwork`], which a scenario that was read from a file never causes.
+pub fn run<P: Protocol>(
+    protocol: &P,
+    scenario: &Scenario,
+    graph: &Graph,
+    layout: Layout,
+    mut watch: impl FnMut(Status) -> ControlFlow<()>,
+) -> Result<Run<P>, InvalidNetwork> {
+    let mut world = start(protocol, scenario, graph, layout)?;
+    let mut progress = Progress::default();
+    let mut converged = None;
+    let mut looked_at = None;
+    let mut end = End::Horizon;
+    for now in checks(scenario) {
+        world.run_until(now);
+        let events = world.events();
+        // Where nothing has happened there is nothing new to see.
+        if looked_at.replace(events) != Some(events) {
+            let nodes: Vec<_> = world.nodes().map(|node| protocol.snapshot(node)).collect();
+            progress = protocol.progress(&nodes);
+            if let Err(violation) = protocol.invariant(&nodes) {
+                end = End::Broken(now, violation);
+                break;
+            }
+            match progress.is_complete() {
+                true => converged = converged.or(Some(now)),
+                false => converged = None,
+            }
+        }
+        let stops = scenario.run.stop == Stop::Converged;
+        if let Some(at) = converged.filter(|_| stops) {
+            end = End::Converged(at);
+            break;
+        }
+        let horizon = scenario.run.horizon;
+        let status = Status {
+            now,
+            horizon,
+            progress,
+            events,
+        };
+        if watch(status).is_break() {
+            end = End::Interrupted(now);
+            break;
+        }
+    }
+    if let (End::Horizon, Some(at)) = (&end, converged) {
+        end = End::Converged(at);
+    }
+    Ok(Run {
+        world,
+        end,
+        progress,
+    })
+}
+
+/// The same history computed in two ways, and where they part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The node with the earliest event that differs.
+    pub node: NodeId,
+    /// The histories were still equal at this check, and no more at the next.
+    pub after: Time,
+    /// That event in the first world and in the second; `None`: there it did not happen. Both are `None` if a third run found no difference
+    /// any more: then something outside the world, a clock or an unordered map, has entered it.
+    pub events: (Option<TraceEvent>, Option<TraceEvent>),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            node,
+            after,
+            events,
+        } = self;
+        writeln!(f, "node {node} has two histories; they were still equal at {after}")?;
+        let (first, second) = events;
+        if first.is_none() && second.is_none() {
+            return f.write_str("  a third run found no difference: what differs comes from outside the world");
+        }
+        let show = |event: &Option<TraceEvent>| match event {
+            Some(event) => event.to_string(),
+            None => "nothing more happens to this node".into(),
+        };
+        writeln!(f, "  one shard: {}", show(first))?;
+        write!(f, "  in parts:  {}", show(second))
+    }
+}
+
+/// Runs a scenario in two worlds in lockstep, one of them cut into parts that are run in another order, and compares their digests at every
+/// check. The digest if they agree.
+///
+/// # Errors
+///
+/// The first event that differs.
+pub fn verify<P: Protocol>(
+    protocol: &P,
+    scenario: &Scenario,
+    graph: &Graph,
+) -> Result<Result<u64, Difference>, InvalidNetwork> {
+    let mut equal_at = Time::ZERO;
+    let mut worlds = pair(protocol, scenario, graph)?;
+    for now in checks(scenario) {
+        worlds.iter_mut().for_each(|world| world.run_until(now));
+        let [one, parts] = worlds.each_ref().map(World::node_digests);
+        if one != parts {
+            let node = (0..).zip(one.iter().zip(&parts)).find(|(_, (a, b))| a != b);
+            let node = node.map_or(0, |(node, _)| node);
+            let found = first_difference(pair(protocol, scenario, graph)?, equal_at, now);
+            let (node, events) = found.unwrap_or((node, (None, None)));
+            return Ok(Err(Difference {
+                node,
+                after: equal_at,
+                events,
+            }));
+        }
+        equal_at = now;
+        if worlds[0].is_quiet() {
+            break;
+        }
+        let nodes: Vec<_> = worlds[0].nodes().map(|node| protocol.snapshot(node)).collect();
+        if scenario.run.stop == Stop::Converged && protocol.progress(&nodes).is_complete() {
+            break;
+        }
+    }
+    Ok(Ok(worlds[0].digest()))
+}
+
+/// One history computed in two ways that have as little in common as can be.
+fn pair<P: Protocol>(
+    protocol: &P,
+    scenario: &Scenario,
+    graph: &Graph,
+) -> Result<[World<P::Node>; 2], InvalidNetwork> {
+    let parts = Layout {
+        shards: 3,
+        reverse: true,
+        windows: 2,
+    };
+    Ok([
+        start(protocol, scenario, graph, Layout::default())?,
+        start(protocol, scenario, graph, parts)?,
+    ])
+}
+
+type Diverging = (NodeId, (Option<TraceEvent>, Option<TraceEvent>));
+
+/// The earliest event between two checks that is not the same in both worlds.
+fn first_difference<T>(mut worlds: [World<T>; 2], from: Time, to: Time) -> Option<Diverging> {
+    let [one, parts] = worlds.each_mut().map(|world| {
+        world.run_until(from);
+        world.begin_trace();
+        world.run_until(to);
+        world.trace()
+    });
+    let of_node = |trace: &[TraceEvent], node: NodeId| -> Vec<TraceEvent> {
+        let events = trace.iter().filter(|event| event.node() == node);
+        events.cloned().collect()
+    };
+    let mut nodes: Vec<_> = one.iter().chain(&parts).map(TraceEvent::node).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    let diverging = nodes.into_iter().filter_map(|node| {
+        let (one, parts) = (of_node(&one, node), of_node(&parts, node));
+        let at = (0..one.len().max(parts.len())).find(|at| one.get(*at) != parts.get(*at))?;
+        let events = (one.get(at).cloned(), parts.get(at).cloned());
+        let time = [&events.0, &events.1].into_iter().flatten().map(TraceEvent::time);
+        Some((time.min(), node, events))
+    });
+    let first = diverging.min_by_key(|(time, node, _)| (*time, *node));
+    first.map(|(_, node, events)| (node, events))
+}
+
+fn start<P: Protocol>(
+    protocol: &P,
+    scenario: &Scenario,
+    graph: &Graph,
+    layout: Layout,
+) -> Result<World<P::Node>, InvalidNetwork> {
+    World::new(&network(scenario), layout, |host| {
+        let id = host.id();
+        let neighbours = graph.neighbours(id);
+        protocol.start(host, Seat { id, neighbours })
+    })
+}
+
+/// The instants at which a run is looked at: every so often, and at the horizon.
+fn checks(scenario: &Scenario) -> impl Iterator<Item = Time> {
+    let (step, horizon) = (scenario.run.check_every, scenario.run.horizon);
+    let regular = std::iter::successors(Some(Time::ZERO + step), move |at| Some(*at + step));
+    regular
+        .take_while(move |at| *at < horizon)
+        .chain(std::iter::once(horizon))
+}

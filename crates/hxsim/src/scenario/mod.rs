@@ -1,0 +1,195 @@
+//! A scenario: one question about a network of nodes, as plain data.
+//!
+//! It is read from TOML ([`Scenario::load`]) or made in Rust ([`Scenario::new`]), so that a property test can draw one.
+//! This is every key there is, with what it is by default:
+//!
+#![doc = concat!("```toml\n", include_str!("example.toml"), "```")]
+//!
+//! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent.
+
+mod document;
+mod fault;
+mod network;
+mod quantity;
+mod read;
+mod section;
+mod workload;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use simnet::{Link, Links, Schedule, StreamModel, Time};
+
+use crate::diagnostic::{BadScenario, Diagnostic, Place, Source};
+use crate::topology::Topology;
+use crate::workload::Workload;
+
+/// Everything that decides a run: the same scenario is the same history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// What results are filed under: the file's name without its extension.
+    pub name: String,
+    /// What the run shall answer.
+    pub question: String,
+    /// How many nodes there are, numbered from 0.
+    pub nodes: u32,
+    /// The seed of every draw.
+    pub seed: u64,
+    /// Who is whose neighbour.
+    pub topology: Topology,
+    /// Latency and loss of each link.
+    pub links: Links,
+    /// How streams use their links.
+    pub stream: StreamModel,
+    /// What is published, when and where; `None` leaves it to the nodes' own program.
+    pub workload: Option<Workload>,
+    /// What each node is told.
+    pub node: NodeOptions,
+    /// How long it goes on.
+    pub run: RunOptions,
+    /// What goes wrong.
+    pub schedule: Schedule,
+}
+
+/// What each node is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeOptions {
+    /// A peer that makes no progress for this long is passed over.
+    pub stall: Duration,
+    /// The wait before the first redial.
+    pub backoff: Duration,
+    /// The longest wait between two redials.
+    pub backoff_max: Duration,
+    /// At most so many hashes go into one message.
+    pub batch: u32,
+    /// How news spreads.
+    pub strategy: Strategy,
+}
+
+/// How news spreads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Advertise what one has, ask one peer at a time for what one lacks.
+    #[default]
+    Trade,
+}
+
+/// How long a run goes on, and when somebody looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// The run ends here at the latest.
+    pub horizon: Time,
+    /// Checks look at the nodes at multiples of this.
+    pub check_every: Duration,
+    /// What ends the run before the horizon.
+    pub stop: Stop,
+    /// What the nodes shall reach.
+    pub goal: Goal,
+}
+
+/// What the nodes shall reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Goal {
+    /// Each ends with every hash of its component, which is what a partition that never heals leaves of the graph.
+    #[default]
+    Component,
+    /// Each ends with every hash there is, whatever stands between.
+    Union,
+}
+
+/// What ends a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// The first check at which the goal is reached.
+    #[default]
+    Converged,
+    /// The horizon alone.
+    Horizon,
+}
+
+impl Scenario {
+    /// A ring of `nodes` over links of 10 ms without loss or faults, and nothing published; a minute of virtual time.
+    pub fn new(nodes: u32) -> Self {
+        Self {
+            name: "unnamed".into(),
+            question: String::new(),
+            nodes,
+            seed: 1,
+            topology: Topology::Ring,
+            links: Links::all(Link::constant(Duration::from_millis(10))),
+            stream: StreamModel::default(),
+            workload: None,
+            node: NodeOptions::default(),
+            run: RunOptions::default(),
+            schedule: Schedule::default(),
+        }
+    }
+
+    /// Reads a scenario file, and over it the values of `sets` (`path=value`, as `--set` takes them).
+    pub fn load(path: &Path, sets: &[String]) -> Result<Self, BadScenario> {
+        let name = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&name, text, sets),
+            Err(error) => {
+                let text = String::new();
+                let unreadable = Diagnostic {
+                    place: Place::whole(0),
+                    message: format!("cannot be read: {}", error.kind()),
+                    hint: String::new(),
+                };
+                Err(BadScenario::new(
+                    vec![Source { name, text }],
+                    vec![unreadable],
+                ))
+            }
+        }
+    }
+
+    /// Reads a scenario from its text. `path` names it in diagnostics, and paths in the scenario are relative to its directory.
+    ///
+    /// ```
+    /// let text = r#"
+    ///     question = "How long does a body take around a ring?"
+    ///     nodes = 10
+    ///     topology.kind = "ring"
+    ///     network.latency = "10ms"
+    ///     workload = { publishers = 1, size = "1KiB" }
+    ///     run.horizon = "10s"
+    /// "#;
+    /// let sets = ["network.loss=1%".to_owned()];
+    /// let scenario = hxsim::Scenario::parse("ring.toml", text.to_owned(), &sets)?;
+    /// assert_eq!(scenario.name, "ring");
+    /// assert_eq!(scenario.links.default.loss.as_ppm(), 10_000);
+    /// # Ok::<(), hxsim::diagnostic::BadScenario>(())
+    /// ```
+    pub fn parse(path: &str, text: String, sets: &[String]) -> Result<Self, BadScenario> {
+        let (mut problems, root) = document::parse(path, text, sets)?;
+        let path = Path::new(path);
+        let scenario = read::scenario(&mut problems, &root, path);
+        problems.into_result(scenario)
+    }
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            stall: Duration::from_secs(5),
+            backoff: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(10),
+            batch: 1000,
+            strategy: Strategy::default(),
+        }
+    }
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            horizon: Time::from_secs(60),
+            check_every: Duration::from_millis(100),
+            stop: Stop::default(),
+            goal: Goal::default(),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Scalars as a scenario writes them: `"1.5s"`, `"64KiB"`, `"5%"`, `"0..50"`.
+
+use std::time::Duration;
+
+use simnet::{NodeId, Probability, Time};
+
+use super::document::{Content, Value};
+use super::section::Wrong;
+
+pub(super) fn text(value: &Value) -> Result<String, Wrong> {
+    match &value.content {
+        Content::Text(text) => Ok(text.clone()),
+        _ => Err(Wrong::kind(value, "expected a string")),
+    }
+}
+
+/// Text that says something.
+pub(super) fn sentence(value: &Value) -> Result<String, Wrong> {
+    let text = text(value)?;
+    if text.trim().is_empty() {
+        return Err(Wrong::new("this is empty", "say in a sentence what it is"));
+    }
+    if text.contains(char::is_control) {
+        return Err(Wrong::new(
+            "this is more than one line",
+            "reports show it in one",
+        ));
+    }
+    Ok(text)
+}
+
+/// One of a few words, each with what it stands for.
+pub(super) fn word<T: Copy>(
+    what: &str,
+    known: &[(&str, T)],
+) -> impl FnOnce(&Value) -> Result<T, Wrong> {
+    move |value| {
+        let written = text(value)?;
+        let found = known.iter().find(|(name, _)| *name == written);
+        found.map(|&(_, meaning)| meaning).ok_or_else(|| {
+            let names: Vec<&str> = known.iter().map(|&(name, _)| name).collect();
+            Wrong::unknown(what, &written, &names)
+        })
+    }
+}
+
+/// An integer from `least` on.
+pub(super) fn integer<T: TryFrom<i128>>(least: u32) -> impl Fn(&Value) -> Result<T, Wrong> {
+    move |value| {
+        let Content::Integer(integer) = value.content else {
+            return Err(Wrong::kind(value, "expected an integer"));
+        };
+        if integer < i128::from(least) {
+            let hint = format!("at least {least}");
+            return Err(Wrong::new(format!("{integer} is too small"), hint));
+        }
+        T::try_from(integer).map_err(|_| Wrong::new(format!("{integer} is too large"), ""))
+    }
+}
+
+/// How many nodes there are.
+pub(super) fn node_count(value: &Value) -> Result<u32, Wrong> {
+    let count = integer(1)(value)?;
+    if count > NODES_MAX {
+        let hint = format!("at most {NODES_MAX}");
+        return Err(Wrong::new(format!("{count} nodes are too many"), hint));
+    }
+    Ok(count)
+}
+
+/// Ten times what a large machine has room for. A slip in a number shall be told, not take all memory.
+const NODES_MAX: u32 = 10_000_000;
+
+/// The number of a node that exists.
+pub(super) fn node(nodes: Option<u32>) -> impl Fn(&Value) -> Result<NodeId, Wrong> {
+    move |value| {
+        let id = integer::<NodeId>(0)(value)?;
+        exists(id, nodes)?;
+        Ok(id)
+    }
+}
+
+fn exists(id: NodeId, nodes: Option<u32>) -> Result<(), Wrong> {
+    match nodes {
+        Some(nodes) if id >= nodes => Err(Wrong::new(
+            format!("there is no node {id}"),
+            format!("the nodes are 0..{nodes}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Two different nodes.
+pub(super) fn pair(nodes: Option<u32>) -> impl Fn(&Value) -> Result<(NodeId, NodeId), Wrong> {
+    move |value| {
+        let Content::Array(ends) = &value.content else {
+            return Err(Wrong::kind(value, "expected two nodes, as in [0, 1]"));
+        };
+        let [a, b] = ends.as_slice() else {
+            let message = format!("this names {} nodes", ends.len());
+            return Err(Wrong::new(message, "expected two, as in [0, 1]"));
+        };
+        let at = |end: &Value| {
+            let place = Some(end.place.clone());
+            node(nodes)(end).map_err(|wrong| Wrong { place, ..wrong })
+        };
+        let (a, b) = (at(a)?, at(b)?);
+        if a == b {
+            return Err(Wrong::new("a link has two ends", "name two nodes"));
+        }
+        Ok((a, b))
+    }
+}
+
+/// A set of nodes: `"0..50"` (half-open), or a list of such ranges and of single nodes. The set is sorted and not empty.
+pub(super) fn nodes(nodes: Option<u32>) -> impl Fn(&Value) -> Result<Vec<NodeId>, Wrong> {
+    move |value| {
+        let mut set = Vec::new();
+        match &value.content {
+            Content::Array(elements) => {
+                for element in elements {
+                    let place = Some(element.place.clone());
+                    collect_nodes(element, nodes, &mut set)
+                        .map_err(|wrong| Wrong { place, ..wrong })?;
+                }
+            }
+            _ => collect_nodes(value, nodes, &mut set)?,
+        }
+        set.sort_unstable();
+        set.dedup();
+        if set.is_empty() {
+            return Err(Wrong::new("this names no node", NODES_HINT));
+        }
+        Ok(set)
+    }
+}
+
+fn collect_nodes(value: &Value, nodes: Option<u32>, set: &mut Vec<NodeId>) -> Result<(), Wrong> {
+    match &value.content {
+        Content::Integer(_) => set.push(node(nodes)(value)?),
+        Content::Text(range) => {
+            let ends = range.split_once("..").and_then(|(from, to)| {
+                let from: NodeId = from.trim().parse().ok()?;
+                let to: NodeId = to.trim().parse().ok()?;
+                (from < to).then_some((from, to))
+            });
+            let Some((from, to)) = ends else {
+                let message = format!("`{range}` is no range of nodes");
+                return Err(Wrong::new(message, NODES_HINT));
+            };
+            exists(to - 1, nodes.or(Some(NODES_MAX)))?;
+            set.extend(from..to);
+        }
+        _ => return Err(Wrong::kind(value, NODES_HINT)),
+    }
+    Ok(())
+}
+
+const NODES_HINT: &str =
+    "write \"0..50\" for the nodes 0 to 49, or a list such as [0, 3, \"10..20\"]";
+
+/// A length of time: a number and its unit.
+pub(super) fn duration(value: &Value) -> Result<Duration, Wrong> {
+    const UNITS: [(&str, u64); 6] = [
+        ("ns", 1),
+        ("us", 1_000),
+        ("ms", 1_000_000),
+        ("s", 1_000_000_000),
+        ("m", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+    ];
+    let hint = "write \"10ms\", \"1.5s\" or \"1m\" (units: ns, us, ms, s, m, h)";
+    let Content::Text(text) = &value.content else {
+        return Err(Wrong::kind(value, hint));
+    };
+    let number = scaled(text, &UNITS);
+    let number = number.ok_or_else(|| Wrong::new(format!("`{text}` is no duration"), hint))?;
+    Ok(Duration::from_nanos(number))
+}
+
+/// A duration that is not zero.
+pub(super) fn positive_duration(value: &Value) -> Result<Duration, Wrong> {
+    let duration = duration(value)?;
+    if duration.is_zero() {
+        return Err(Wrong::new("this must be more than zero", ""));
+    }
+    Ok(duration)
+}
+
+/// An instant, as the time since the start.
+pub(super) fn time(value: &Value) -> Result<Time, Wrong> {
+    Ok(Time::ZERO + duration(value)?)
+}
+
+/// A number of bytes.
+pub(super) fn size(value: &Value) -> Result<u32, Wrong> {
+    const UNITS: [(&str, u64); 4] = [
+        ("B", 1),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ];
+    let hint = "write a number of bytes, or \"64KiB\" (units: B, KiB, MiB, GiB)";
+    let bytes = match &value.content {
+        Content::Integer(integer) => u64::try_from(*integer).ok(),
+        Content::Text(text) => scaled(text, &UNITS),
+        _ => return Err(Wrong::kind(value, hint)),
+    };
+    let bytes = bytes.ok_or_else(|| Wrong::new("this is no number of bytes", hint))?;
+    u32::try_from(bytes).map_err(|_| Wrong::new("this is too large", "less than 4 GiB"))
+}
+
+/// A size that is not zero.
+pub(super) fn positive_size(value: &Value) -> Result<u32, Wrong> {
+    match size(value)? {
+        0 => Err(Wrong::new("this must be more than zero", "")),
+        bytes => Ok(bytes),
+    }
+}
+
+/// A probability in per cent, exact to a millionth.
+pub(super) fn probability(value: &Value) -> Result<Probability, Wrong> {
+    let hint = "write \"5%\" or \"0.5%\", with at most four decimals";
+    let Content::Text(text) = &value.content else {
+        return Err(Wrong::kind(value, hint));
+    };
+    let ppm = scaled(text, &[("%", 10_000)]);
+    let ppm = ppm.ok_or_else(|| Wrong::new(format!("`{text}` is no probability"), hint))?;
+    match u32::try_from(ppm) {
+        Ok(ppm) if ppm <= Probability::ONE.as_ppm() => Ok(Probability::from_ppm(ppm)),
+        _ => Err(Wrong::new(
+            format!("`{text}` is more than certain"),
+            "at most 100%",
+        )),
+    }
+}
+
+/// A decimal number and its unit, as a whole number of the least unit; `None` if it is not whole, or not that at all.
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(split);
+    let unit = unit.trim_start();
+    let &(_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || fraction.is_empty() {
+        return None;
+    }
+    let places = u32::try_from(fraction.len()).ok()?;
+    let decimals = 10_u128.checked_pow(places)?;
+    let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+    let scaled = digits.checked_mul(u128::from(factor))?;
+    (scaled % decimals == 0).then(|| u64::try_from(scaled / decimals).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Place;
+
+    fn written(text: &str) -> Value {
+        Value {
+            place: Place::whole(0),
+            content: Content::Text(text.into()),
+        }
+    }
+
+    #[test]
+    fn durations_are_exact() {
+        let ns = |text| duration(&written(text)).ok().map(|d| d.as_nanos());
+        assert_eq!(ns("10ms"), Some(10_000_000));
+        assert_eq!(ns("1.5s"), Some(1_500_000_000));
+        assert_eq!(ns("2us"), Some(2_000));
+        assert_eq!(ns("1 m"), Some(60_000_000_000));
+        assert_eq!(ns("0s"), Some(0));
+        assert_eq!(ns("0.1ns"), None, "time is whole nanoseconds");
+        for nonsense in [
+            "10",
+            "ms",
+            ".5s",
+            "5.s",
+            "1.2.3s",
+            "-1s",
+            "1e3s",
+            "",
+            "9999999999999h",
+        ] {
+            assert_eq!(ns(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn probabilities_are_exact_to_a_millionth() {
+        let ppm = |text| probability(&written(text)).ok().map(Probability::as_ppm);
+        assert_eq!(ppm("5%"), Some(50_000));
+        assert_eq!(ppm("0.5%"), Some(5_000));
+        assert_eq!(ppm("0.0001%"), Some(1));
+        assert_eq!(ppm("0.00001%"), None);
+        assert_eq!(ppm("100%"), Some(1_000_000));
+        assert_eq!(ppm("101%"), None);
+        assert_eq!(ppm("0.05"), None);
+    }
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(size(&written("64KiB")).ok(), Some(65_536));
+        assert_eq!(size(&written("0.5MiB")).ok(), Some(524_288));
+        assert_eq!(size(&written("4GiB")).ok(), None);
+        assert_eq!(size(&written("64kb")).ok(), None);
+    }
+
+    #[test]
+    fn ranges_are_half_open() {
+        assert_eq!(nodes(Some(5))(&written("2..5")).ok(), Some(vec![2, 3, 4]));
+        assert!(nodes(Some(5))(&written("2..6")).is_err());
+        assert!(nodes(Some(5))(&written("2..2")).is_err());
+    }
+}

@@ -1,0 +1,263 @@
+//! Reads the entries of one table, and remembers what was asked for, so that what nobody asked for can be told as unknown.
+
+use super::document::{Content, Table, Value};
+use crate::diagnostic::{BadScenario, Diagnostic, Place, Source, nearest};
+
+/// The mistakes found so far, and the texts they stand in.
+pub(super) struct Problems {
+    sources: Vec<Source>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Why a value does not serve.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    /// Where; `None` is the whole value.
+    pub(super) place: Option<Place>,
+    pub(super) message: String,
+    pub(super) hint: String,
+}
+
+/// A value that was read, and where it stood.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// One table of the scenario while it is read.
+pub(super) struct Section<'t> {
+    table: &'t Table,
+    place: Place,
+    /// How messages call it, such as "`[network]`" or "the scenario".
+    title: String,
+    asked: Vec<&'static str>,
+}
+
+impl Problems {
+    pub(super) const fn new(sources: Vec<Source>) -> Self {
+        let diagnostics = Vec::new();
+        Self {
+            sources,
+            diagnostics,
+        }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        place: &Place,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.diagnostics.push(Diagnostic {
+            place: place.clone(),
+            message: message.into(),
+            hint: hint.into(),
+        });
+    }
+
+    /// One more text that mistakes can stand in.
+    pub(super) fn add_source(&mut self, name: String, text: String) -> usize {
+        self.sources.push(Source { name, text });
+        self.sources.len() - 1
+    }
+
+    /// What was read, if nothing was wrong with it.
+    pub(super) fn into_result<T>(self, read: Option<T>) -> Result<T, BadScenario> {
+        match read {
+            Some(value) if self.diagnostics.is_empty() => Ok(value),
+            _ => {
+                assert!(
+                    !self.diagnostics.is_empty(),
+                    "a value that could not be read has a diagnostic"
+                );
+                Err(BadScenario::new(self.sources, self.diagnostics))
+            }
+        }
+    }
+
+    /// The value, or a diagnostic.
+    pub(super) fn accept<T>(
+        &mut self,
+        value: &Value,
+        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+    ) -> Option<Located<T>> {
+        let place = value.place.clone();
+        match read(value) {
+            Ok(value) => Some(Located { value, place }),
+            Err(wrong) => {
+                let place = wrong.place.unwrap_or(place);
+                self.add(&place, wrong.message, wrong.hint);
+                None
+            }
+        }
+    }
+}
+
+impl Wrong {
+    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            place: None,
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// The value is of another type.
+    pub(super) fn kind(value: &Value, hint: impl Into<String>) -> Self {
+        Self::new(format!("this is {}", value.kind()), hint)
+    }
+
+    /// The word is none of those that are known here.
+    pub(super) fn unknown(what: &str, word: &str, known: &[&str]) -> Self {
+        let list = known.join(", ");
+        let hint = match nearest(word, known) {
+            Some(candidate) => format!("did you mean `{candidate}`? (known: {list})"),
+            None => format!("known: {list}"),
+        };
+        Self::new(format!("unknown {what} `{word}`"), hint)
+    }
+}
+
+impl<'t> Section<'t> {
+    /// The table that `value` is; `None`, with a diagnostic, if it is something else.
+    pub(super) fn open(
+        problems: &mut Problems,
+        value: &'t Value,
+        title: impl Into<String>,
+    ) -> Option<Self> {
+        let title = title.into();
+        let Content::Table(table) = &value.content else {
+            let wrong = Wrong::kind(value, format!("{title} is a table"));
+            problems.add(&value.place, wrong.message, wrong.hint);
+            return None;
+        };
+        Some(Self {
+            table,
+            place: value.place.clone(),
+            title,
+            asked: Vec::new(),
+        })
+    }
+
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether the key is there; this does not count as asking for it.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// The value of a key as it stands.
+    pub(super) fn value(&mut self, key: &'static str) -> Option<&'t Value> {
+        self.ask(key);
+        self.table.get(key).map(|(_, value)| value)
+    }
+
+    pub(super) fn optional<T>(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+    ) -> Option<Located<T>> {
+        let value = self.value(key)?;
+        problems.accept(value, read)
+    }
+
+    pub(super) fn or<T>(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+    ) -> T {
+        self.optional(problems, key, read)
+            .map_or(default, |located| located.value)
+    }
+
+    /// A key without which the section makes no sense; `example` is a line that would be right.
+    pub(super) fn required<T>(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        example: &str,
+        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+    ) -> Option<Located<T>> {
+        if let Some(value) = self.value(key) {
+            return problems.accept(value, read);
+        }
+        self.lacks(problems, key, example);
+        None
+    }
+
+    fn ask(&mut self, key: &'static str) {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+    }
+
+    fn lacks(&self, problems: &mut Problems, key: &str, example: &str) {
+        let message = format!("{} lacks `{key}`", self.title);
+        problems.add(&self.place, message, format!("for example: {example}"));
+    }
+
+    /// A table within this one.
+    pub(super) fn section(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        title: &str,
+    ) -> Option<Self> {
+        let value = self.value(key)?;
+        Self::open(problems, value, title)
+    }
+
+    /// A table within this one without which it makes no sense.
+    pub(super) fn required_section(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        title: &str,
+        example: &str,
+    ) -> Option<Self> {
+        if self.has(key) {
+            return self.section(problems, key, title);
+        }
+        self.ask(key);
+        self.lacks(problems, key, example);
+        None
+    }
+
+    /// The tables of an array of tables, `[[key]]`.
+    pub(super) fn sections(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        title: &str,
+    ) -> Vec<Self> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let Content::Array(elements) = &value.content else {
+            let wrong = Wrong::kind(value, format!("{title} is an array of tables"));
+            problems.add(&value.place, wrong.message, wrong.hint);
+            return Vec::new();
+        };
+        elements
+            .iter()
+            .filter_map(|element| Self::open(problems, element, title))
+            .collect()
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(super) fn close(self, problems: &mut Problems) {
+        for (key, (place, _)) in self.table {
+            if !self.asked.contains(&key.as_str()) {
+                let wrong = Wrong::unknown("key", key, &self.asked);
+                let message = format!("{} in {}", wrong.message, self.title);
+                problems.add(place, message, wrong.hint);
+            }
+        }
+    }
+}
