@@ -17,25 +17,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     connection.provide(store.hashes())?;
 
     block_on(async {
-        let (mut lacking, mut asked) = (None, false);
+        let (mut heard, mut asked, mut lacking) = (false, false, 0);
         while let Some(event) = connection.next(&mut store).await? {
             match event {
                 OwnedEvent::Available(hashes) => {
-                    connection.request(&hashes)?;
-                    lacking = Some(hashes.len());
+                    heard = true;
+                    // Once we have closed, further offers come too late.
+                    lacking += connection.request(&hashes).map_or(0, |_| hashes.len());
                 }
                 OwnedEvent::Received { hash, .. } => {
-                    let body = store.read(&hash).expect("it was just received");
-                    eprintln!(
-                        "# BEGIN {hash}\n{}\n# END {hash}",
-                        String::from_utf8_lossy(body)
-                    );
-                    lacking = lacking.map(|lacking| lacking - 1);
+                    let body = String::from_utf8_lossy(store.read(&hash).expect("just received"));
+                    eprintln!("# BEGIN {hash}\n{body}\n# END {hash}");
+                    lacking -= 1;
                 }
+                OwnedEvent::NotFound(_) | OwnedEvent::Failed { .. } => lacking -= 1,
                 OwnedEvent::Requested(_) => asked = true,
                 _ => {}
             }
-            if lacking == Some(0) && asked {
+            if heard && asked && lacking == 0 {
                 connection.close();
             }
         }

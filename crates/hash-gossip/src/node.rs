@@ -107,7 +107,8 @@ impl<H: Host, S: Strategy> Node<H, S> {
         self.look(|state| state.catalogue.news(since).collect())
     }
 
-    /// Bytes of bodies that came in, whole or not, right or wrong.
+    /// Bytes of bodies that came in, whole or not, right or wrong. What still came of a body after it was cancelled
+    /// is not counted.
     pub fn payload_bytes(&self) -> u64 {
         self.look(|state| state.counters.payload_bytes)
     }

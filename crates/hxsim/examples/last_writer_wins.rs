@@ -43,7 +43,11 @@ impl Protocol for LastWriterWins {
         let (neighbours, own) = (seat.neighbours.to_vec(), map.clone());
         host.clone().spawn(async move {
             let mut rng = host.rng();
-            let written = (host.now().as_nanos(), host.id(), format!("from {}", host.id()));
+            let written = (
+                host.now().as_nanos(),
+                host.id(),
+                format!("from {}", host.id()),
+            );
             own.borrow_mut().insert(host.id() % 5, written);
             loop {
                 let pause = rng.random_range(20..100);
@@ -67,7 +71,10 @@ impl Protocol for LastWriterWins {
         let mut union = Map::new();
         nodes.iter().for_each(|map| merge(&mut union, map.clone()));
         let have = nodes.iter().filter(|map| **map == union).count() as u64;
-        Progress { have, of: nodes.len() as u64 }
+        Progress {
+            have,
+            of: nodes.len() as u64,
+        }
     }
 }
 
@@ -95,8 +102,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scenario = Scenario::parse("last-writer-wins.toml", SCENARIO.into(), &[])?;
     let graph = scenario.topology.graph(scenario.nodes, scenario.seed)?;
     let watch = |_: run::Status| ControlFlow::Continue(());
-    let ran = run::run(&LastWriterWins, &scenario, &graph, simnet::Layout::default(), watch)?;
-    println!("{:?}: {} of {} maps are equal", ran.end, ran.progress.have, ran.progress.of);
+    let ran = run::run(
+        &LastWriterWins,
+        &scenario,
+        &graph,
+        simnet::Layout::default(),
+        watch,
+    )?;
+    println!(
+        "{:?}: {} of {} maps are equal",
+        ran.end, ran.progress.have, ran.progress.of
+    );
     assert!(matches!(ran.end, run::End::Converged(at) if at.elapsed() > Duration::from_secs(1)));
     let digest = run::verify(&LastWriterWins, &scenario, &graph)?.map_err(|it| it.to_string())?;
     println!("the same in one piece and in three: digest {digest:016x}");

@@ -1,5 +1,8 @@
 //! The command `hxsim`: the only place of the workspace that reads a clock, and asks what it is connected to.
-#![expect(clippy::disallowed_methods, reason = "progress and wall time are for people, and decide no history")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "progress and wall time are for people, and decide no history"
+)]
 
 use std::fmt::Display;
 use std::fs;
@@ -98,8 +101,13 @@ fn report_all(args: &cli::Report, watcher: &mut Watcher) -> Result<u8, Failure> 
     let mut paths = Vec::new();
     let entries = fs::read_dir(&args.sims).map_err(|error| Failure::io(&args.sims, &error))?;
     for entry in entries {
-        let path = entry.map_err(|error| Failure::io(&args.sims, &error))?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        let path = entry
+            .map_err(|error| Failure::io(&args.sims, &error))?
+            .path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             paths.push(path);
         }
     }
@@ -126,7 +134,10 @@ fn report_all(args: &cli::Report, watcher: &mut Watcher) -> Result<u8, Failure> 
             if !args.check {
                 write(&path, &text)?;
             } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
-                eprintln!("error: {}: differs from what the scenario answers now; `hxsim report` writes it anew", path.display());
+                eprintln!(
+                    "error: {}: differs from what the scenario answers now; `hxsim report` writes it anew",
+                    path.display()
+                );
                 code = NOT_DETERMINISTIC;
             }
         }
@@ -163,7 +174,9 @@ fn verify(path: &Path, scenario: &Scenario, graph: &Graph, gossip: &Gossip) -> R
     let verdict = verdict.map_err(|error| Failure::scenario(path, &error))?;
     match verdict {
         Ok(digest) => {
-            eprintln!("verified: run again in one piece and in three shards, backwards, the digest is {digest:016x} in both");
+            eprintln!(
+                "verified: run again in one piece and in three shards, backwards, the digest is {digest:016x} in both"
+            );
             Ok(())
         }
         Err(difference) => Err(Failure {

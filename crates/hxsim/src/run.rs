@@ -135,10 +135,15 @@ impl fmt::Display for Difference {
             after,
             events,
         } = self;
-        writeln!(f, "node {node} has two histories; they were still equal at {after}")?;
+        writeln!(
+            f,
+            "node {node} has two histories; they were still equal at {after}"
+        )?;
         let (first, second) = events;
         if first.is_none() && second.is_none() {
-            return f.write_str("  a third run found no difference: what differs comes from outside the world");
+            return f.write_str(
+                "  a third run found no difference: what differs comes from outside the world",
+            );
         }
         let show = |event: &Option<TraceEvent>| match event {
             Some(event) => event.to_string(),
@@ -180,7 +185,10 @@ pub fn verify<P: Protocol>(
         if worlds[0].is_quiet() {
             break;
         }
-        let nodes: Vec<_> = worlds[0].nodes().map(|node| protocol.snapshot(node)).collect();
+        let nodes: Vec<_> = worlds[0]
+            .nodes()
+            .map(|node| protocol.snapshot(node))
+            .collect();
         if scenario.run.stop == Stop::Converged && protocol.progress(&nodes).is_complete() {
             break;
         }
@@ -226,7 +234,10 @@ fn first_difference<T>(mut worlds: [World<T>; 2], from: Time, to: Time) -> Optio
         let (one, parts) = (of_node(&one, node), of_node(&parts, node));
         let at = (0..one.len().max(parts.len())).find(|at| one.get(*at) != parts.get(*at))?;
         let events = (one.get(at).cloned(), parts.get(at).cloned());
-        let time = [&events.0, &events.1].into_iter().flatten().map(TraceEvent::time);
+        let time = [&events.0, &events.1]
+            .into_iter()
+            .flatten()
+            .map(TraceEvent::time);
         Some((time.min(), node, events))
     });
     let first = diverging.min_by_key(|(time, node, _)| (*time, *node));

@@ -130,6 +130,18 @@ impl Window {
         &self.arena[range]
     }
 
+    /// Moves the events from `time` on behind the others; how many come before.
+    pub(crate) fn move_later_to_the_end(&mut self, time: Time) -> usize {
+        let mut early = 0;
+        for at in 0..self.events.len() {
+            if self.events[at].time < time {
+                self.events.swap(early, at);
+                early += 1;
+            }
+        }
+        early
+    }
+
     pub(crate) fn clear(&mut self) {
         self.events.clear();
         self.arena.clear();

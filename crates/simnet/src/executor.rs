@@ -7,13 +7,20 @@ use futures_task::ArcWake;
 
 use crate::NodeId;
 
-/// A slot of a node's task table; the slot and its waker serve one task after the other.
+/// A slot of a node's task table; it serves one task after the other.
+#[derive(Default)]
 pub(crate) struct Task {
     /// `None` while it is polled, and when the slot is free.
-    pub(crate) future: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    pub(crate) waker: Arc<TaskWaker>,
+    pub(crate) running: Option<Running>,
     /// It stands in its node's list of ready tasks.
     pub(crate) queued: bool,
+}
+
+/// A task that has not ended.
+pub(crate) struct Running {
+    pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
+    /// Made once, not at each poll.
+    pub(crate) waker: Arc<TaskWaker>,
 }
 
 /// What a [`std::task::Waker`] of a simulated task points to. Simnet's own resources hold the task's slot instead, which costs nothing.
@@ -45,9 +52,10 @@ impl WakeInbox {
 
     /// Takes what was woken, in the order of the wakes.
     pub(crate) fn drain(&self) -> Vec<(NodeId, u32)> {
-        if !self.any.swap(false, Ordering::Acquire) {
+        if !self.any.load(Ordering::Acquire) {
             return Vec::new();
         }
+        self.any.store(false, Ordering::Release);
         std::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -13,7 +13,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::core::Core;
 use crate::draw::{Purpose, draw};
-use crate::executor::{Task, TaskWaker};
+use crate::executor::{Running, TaskWaker};
 use crate::node::{Listening, Waiting};
 use crate::stream::Stream;
 use crate::{NodeId, Time};
@@ -48,16 +48,14 @@ impl Host {
         let mut core = self.core.borrow_mut();
         let (id, inbox) = (self.id, core.inbox.clone());
         let node = core.node(id);
-        let slot = node.task_slot(|slot| Task {
-            future: None,
-            waker: Arc::new(TaskWaker {
-                node: id,
-                slot,
-                inbox,
-            }),
-            queued: false,
+        let slot = node.task_slot();
+        let waker = Arc::new(TaskWaker {
+            node: id,
+            slot,
+            inbox,
         });
-        node.tasks[slot as usize].future = Some(Box::pin(task));
+        let future = Box::pin(task);
+        node.tasks[slot as usize].running = Some(Running { future, waker });
         node.wake(slot);
         if core.running != Some(id) {
             let now = core.now;

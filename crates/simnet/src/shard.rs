@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::ops::Range;
 use std::rc::Rc;
 use std::task::Context;
@@ -70,28 +70,24 @@ impl<T> Shard<T> {
 
     /// Runs every node over the part of the window that lies before `end`.
     pub(crate) fn run_window(&mut self, index: u64, end: Time) {
-        let mut window = self.core.borrow_mut().calendar.take(index);
-        let whole = self.core.borrow().calendar.span(index).1 <= end;
-        let seed = self.plan.seed;
-        let handled = if whole {
-            window.events.len()
-        } else {
-            let early = |event: &Event| event.time < end;
-            window.events.sort_unstable_by_key(|event| !early(event));
-            window.events.partition_point(early)
+        let mut core = self.core.borrow_mut();
+        let mut window = core.calendar.take(index);
+        let (start, edge) = core.calendar.span(index);
+        let handled = match edge <= end {
+            true => window.events.len(),
+            false => window.move_later_to_the_end(end),
         };
-        window.events[..handled].sort_unstable_by(|a, b| {
-            (a.dest, a.time)
-                .cmp(&(b.dest, b.time))
-                .then_with(|| order(seed, a).cmp(&order(seed, b)))
-        });
         let events = std::mem::take(&mut window.events);
-        self.core.borrow_mut().window = window;
-        let groups = events[..handled].chunk_by(|a, b| a.dest == b.dest);
+        core.window = window;
+        drop(core);
+        let order = in_order(self.plan.seed, start, &events[..handled]);
+        let groups = order.chunk_by(|a, b| a.dest() == b.dest());
         if self.reverse {
-            groups.rev().for_each(|group| self.run_node(group, end));
+            groups
+                .rev()
+                .for_each(|group| self.run_node(&events, group, end));
         } else {
-            groups.for_each(|group| self.run_node(group, end));
+            groups.for_each(|group| self.run_node(&events, group, end));
         }
         let mut core = self.core.borrow_mut();
         let mut window = std::mem::take(&mut core.window);
@@ -100,34 +96,26 @@ impl<T> Shard<T> {
     }
 
     /// Runs one node: its events of the window and its timers, in the one order that is the same for every layout.
-    fn run_node(&self, events: &[Event], end: Time) {
-        let Some(first) = events.first() else { return };
-        let id = first.dest;
-        let seed = self.plan.seed;
-        {
-            let mut core = self.core.borrow_mut();
-            core.running = Some(id);
-            let node = core.node(id);
-            if node.wake_at.is_some_and(|at| at < end) {
-                node.wake_at = None;
-            }
-        }
-        let mut events = events.iter().peekable();
+    fn run_node(&self, events: &[Event], group: &[Place], end: Time) {
+        let Some(first) = group.first() else { return };
+        let id = first.dest();
+        let mut core = self.core.borrow_mut();
+        core.running = Some(id);
+        let node = core.node(id);
+        node.wake_at = node.wake_at.filter(|at| *at >= end);
+        let mut events = group.iter().map(|place| &events[place.index()]).peekable();
         loop {
-            let mut core = self.core.borrow_mut();
             let timer = core.next_timer(id).filter(|(at, _)| *at < end);
-            let timer_key = timer.map(|(at, number)| (at, order_of(seed, id, id, number)));
-            let event_key = events.peek().map(|event| (event.time, order(seed, event)));
-            match (event_key, timer_key) {
-                (None, None) => break,
-                (Some(event), timer) if timer.is_none_or(|timer| event <= timer) => {
+            match next_is_event(self.plan.seed, events.peek().copied(), timer) {
+                None => break,
+                Some(true) => {
                     let Some(event) = events.next() else { break };
                     core.now = event.time;
                     if event.kind != Kind::Wake {
                         handle(&mut core, event);
                     }
                 }
-                _ => {
+                Some(false) => {
                     let Some((at, number)) = timer else { break };
                     core.now = at;
                     let node = core.node(id);
@@ -139,10 +127,8 @@ impl<T> Shard<T> {
                     }
                 }
             }
-            drop(core);
-            self.poll_ready(id);
+            core = self.poll_ready(id, core);
         }
-        let mut core = self.core.borrow_mut();
         core.running = None;
         if let Some((at, _)) = core.next_timer(id) {
             core.wake_node_at(id, at);
@@ -150,46 +136,44 @@ impl<T> Shard<T> {
     }
 
     /// Polls the node's tasks until none is ready, and keeps what they did not read.
-    fn poll_ready(&self, id: NodeId) {
+    fn poll_ready<'a>(&'a self, id: NodeId, mut core: RefMut<'a, Core>) -> RefMut<'a, Core> {
+        let seed = self.plan.seed;
         loop {
-            let mut core = self.core.borrow_mut();
             if !core.wakers.is_empty() {
                 let wakers = std::mem::take(&mut core.wakers);
                 drop(core);
                 wakers.into_iter().for_each(std::task::Waker::wake);
-                continue;
+                core = self.core.borrow_mut();
             }
             core.collect_woken();
-            let seed = self.plan.seed;
             let node = core.node(id);
             let Some(slot) = node.next_ready(seed, id) else {
                 core.spill_arrival(id);
-                return;
+                return core;
             };
             let task = &mut node.tasks[slot as usize];
-            let Some(mut future) = task.future.take() else {
-                // The task has ended, and somebody still held its waker.
+            // A task that has ended may still be woken by whoever kept its waker.
+            let Some(mut running) = task.running.take() else {
                 continue;
             };
-            let handle = task.waker.clone();
-            let waker = waker_ref(&handle);
+            let waker = waker_ref(&running.waker);
             core.polled = Some(Polled {
                 slot,
                 waker: waker.data(),
             });
             drop(core);
-            let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
+            let mut cx = Context::from_waker(&waker);
+            let poll = running.future.as_mut().poll(&mut cx);
             if poll.is_ready() {
                 // Its streams are let go of here, while the shard is not borrowed.
-                drop(future);
-                let mut core = self.core.borrow_mut();
-                core.polled = None;
+                drop(running);
+                core = self.core.borrow_mut();
                 core.node(id).free_task(slot);
             } else {
-                let mut core = self.core.borrow_mut();
-                core.polled = None;
-                core.node(id).tasks[slot as usize].future = Some(future);
+                core = self.core.borrow_mut();
+                core.node(id).tasks[slot as usize].running = Some(running);
             }
+            core.polled = None;
         }
     }
 
@@ -204,7 +188,7 @@ impl<T> Drop for Shard<T> {
         let mut tasks = Vec::new();
         if let Ok(mut core) = self.core.try_borrow_mut() {
             for node in core.nodes_mut() {
-                tasks.extend(node.tasks.iter_mut().map(|task| task.future.take()));
+                tasks.extend(node.tasks.iter_mut().map(|task| task.running.take()));
                 node.timers.clear();
                 node.foreign.clear();
             }
@@ -230,6 +214,63 @@ fn handle(core: &mut Core, event: &Event) {
         core.trace_event(event, header, digest);
     }
     core.receive(event, header);
+}
+
+/// Where an event stands in the order of its window: 32 bits of node, 64 of time since the window's start, 32 of index. One integer, for most
+/// of the sorting is comparing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u128);
+
+impl Place {
+    const fn new(event: &Event, start: Time, index: usize) -> Self {
+        let after = event.time.as_nanos() - start.as_nanos();
+        Self((event.dest as u128) << 96 | (after as u128) << 32 | index as u128)
+    }
+
+    const fn dest(self) -> NodeId {
+        (self.0 >> 96) as NodeId
+    }
+
+    const fn index(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    /// Node and time.
+    const fn instant(self) -> u128 {
+        self.0 >> 32
+    }
+}
+
+/// The events node by node, each node's in the order in which it handles them.
+fn in_order(seed: u64, start: Time, events: &[Event]) -> Vec<Place> {
+    assert!(
+        u32::try_from(events.len()).is_ok(),
+        "a window holds less than 2^32 events"
+    );
+    let places = events.iter().enumerate();
+    let mut places: Vec<_> = places
+        .map(|(index, event)| Place::new(event, start, index))
+        .collect();
+    places.sort_unstable();
+    for tied in places.chunk_by_mut(|a, b| a.instant() == b.instant()) {
+        if tied.len() > 1 {
+            tied.sort_unstable_by_key(|place| order(seed, &events[place.index()]));
+        }
+    }
+    places
+}
+
+/// Whether the node's next event comes before its next timer; `None` if there is neither.
+fn next_is_event(seed: u64, event: Option<&Event>, timer: Option<(Time, u32)>) -> Option<bool> {
+    match (event, timer) {
+        (None, None) => None,
+        (Some(_), None) => Some(true),
+        (None, Some(_)) => Some(false),
+        (Some(event), Some((at, number))) => {
+            let timer = (at, order_of(seed, event.dest, event.dest, number));
+            Some((event.time, order(seed, event)) <= timer)
+        }
+    }
 }
 
 /// The place of an event among those of its node at one instant: faults first, then without a bias toward low numbers.

@@ -148,7 +148,11 @@ impl<T> World<T> {
             by_peer
         });
         for (source, by_peer) in (0..).zip(nodes) {
-            all.extend(by_peer.into_iter().map(|(dest, bytes)| (source, dest, bytes)));
+            all.extend(
+                by_peer
+                    .into_iter()
+                    .map(|(dest, bytes)| (source, dest, bytes)),
+            );
         }
         all
     }

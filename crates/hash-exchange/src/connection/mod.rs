@@ -401,6 +401,8 @@ where
         found: Vec<(Hash, Source<B>)>,
         application: &mut A,
     ) -> Result<(), Error> {
+        // Room for the answer and a small content behind it.
+        self.out.reserve(USUAL_ANSWER);
         let mappings = found
             .iter()
             .map(|(hash, source)| (hash.clone(), source.sequence));
@@ -459,6 +461,9 @@ const LARGE_BUFFER: usize = 64 << 10;
 
 /// The greatest frame of a content that we write, as the npm package does.
 const FRAME: usize = 64 << 10;
+
+/// A HASHES with one hash, a content of some hundred bytes, and its end.
+const USUAL_ANSWER: usize = 256;
 
 /// Sources are read while less than this waits to be written.
 const HIGH_WATER: usize = 64 << 10;

@@ -296,6 +296,8 @@ impl<V: Verifier> Session<V> {
     /// Begins a message behind room for the header that a short one has.
     fn begin(&self, kind: u64, out: &mut Vec<u8>) -> usize {
         let start = out.len();
+        // One allocation for the usual message, instead of several on the way there.
+        out.reserve(USUAL_FRAME);
         out.extend_from_slice(&[0; NAMED_HEADER_LEN][..self.short_header_len()]);
         rpc::write_kind(kind, out);
         start
@@ -366,6 +368,9 @@ const SHORT: usize = 120;
 const HEADER_LEN: usize = 5;
 /// The same with the name "0".
 const NAMED_HEADER_LEN: usize = HEADER_LEN + 3;
+
+/// Room for a frame with one hash.
+const USUAL_FRAME: usize = 64;
 
 /// The greatest number that JavaScript tells from its neighbours is 2^53 - 1, and channel names go one higher than the
 /// sequence number.

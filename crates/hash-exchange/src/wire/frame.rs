@@ -204,6 +204,9 @@ impl Header {
 /// The number that a channel's name stands for, read as leniently as JavaScript's `parseInt(name, 16)` does: digits to
 /// the first that is none, after an optional `0x`. Without a name, the zero-based slot in decimal serves as one.
 pub(crate) fn channel_number(channel: u32, name: Option<&str>) -> Result<u64, ProtocolError> {
+    if let Some(Ok(number)) = name.map(|name| u64::from_str_radix(name, 16)) {
+        return Ok(number);
+    }
     let slot;
     let name = match name {
         Some(name) if !name.is_empty() => name,

@@ -19,8 +19,9 @@ use known::{Known, Standing};
 /// - A hash that is offered is requested at once, from one peer. The next holder is asked when that peer refuses,
 ///   fails, is lost, or *stalls*: for a while neither this answer nor any other of that peer went on. A stalled
 ///   request is not taken back; whichever answer comes first counts, and the others are cancelled.
-/// - Holders are asked in turn, none twice on one connection, with one exception: a peer whose answer broke off is
-///   asked again after a pause when no other is left. A peer whose content was wrong is not.
+/// - Holders are asked in turn, none twice on one connection, with two exceptions: a peer that refused is asked again
+///   once it offers the hash again, and one whose answer broke off after a pause when no other is left. A peer whose
+///   content was wrong is not.
 /// - All that is known of a peer is forgotten with its connection.
 ///
 /// The invariant which everything here keeps: *a wanted hash is asked for whenever there is someone to ask*.
@@ -36,7 +37,7 @@ pub struct Trade {
     deadline: Option<Duration>,
 }
 
-/// A hash which peers offer and the node does not hold. All four sets are subsets of those who offer it.
+/// A hash which peers offer and the node does not hold. The three sets are parts of those who offer it, and disjoint.
 #[derive(Clone, Debug)]
 struct Want {
     hash: HashIndex,

@@ -152,6 +152,28 @@ fn a_redial_does_not_wait_for_a_stall() {
     assert!(nodes[0].neighbour(&2).expect("it is a neighbour").up);
 }
 
+#[test]
+fn what_waited_to_be_said_is_not_said_to_the_next_connection_as_well() {
+    let mut world = World::new();
+    world.set_window(1000);
+    let nodes = world.nodes(&[(0, 1)]);
+    for number in 0..10_000_u32 {
+        nodes[0].publish(number.to_be_bytes());
+    }
+    let adverts = || nodes[0].sent().frames(Kind::Available);
+    world.run_for(3 * LATENCY);
+    assert!(
+        (1..10).contains(&adverts()),
+        "the rest waits until this is read"
+    );
+    world.cut(0, 1);
+    world.set_window(64 << 10);
+    let before = adverts();
+    world.run_for(20 * SECOND);
+    assert_eq!(nodes[1].hashes().len(), 10_000);
+    assert_eq!(adverts() - before, 10);
+}
+
 /// Node 2 asks node 0, hears nothing for a stall, and gets the body from node 1. Then node 0 is heard again.
 fn late_answer(body: &[u8]) -> (World, Vec<TestNode>, Hash) {
     let mut world = World::new();

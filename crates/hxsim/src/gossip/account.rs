@@ -38,7 +38,14 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
     });
     let (outcome, failure) = outcome(run, &totals);
     let size = (graph.edges().len() as u64, gossip.items.len() as u64);
-    let mut report = Report::new(scenario, world.digest(), outcome, world.now(), size, metrics);
+    let mut report = Report::new(
+        scenario,
+        world.digest(),
+        outcome,
+        world.now(),
+        size,
+        metrics,
+    );
     report.failure = failure;
     if outcome == Outcome::Converged {
         return report;
@@ -53,9 +60,7 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         holdings: &holdings,
         at: world.now(),
     };
-    report
-        .with_missing(missing(&inquest))
-        .with_lost(lost)
+    report.with_missing(missing(&inquest)).with_lost(lost)
 }
 
 fn outcome(run: &Run<Gossip>, totals: &NetworkTotals) -> (Outcome, Option<Failure>) {
@@ -146,7 +151,11 @@ fn missing(inquest: &Inquest<'_>) -> Vec<Missing> {
                         node: *node,
                         hash: item.hash.to_string(),
                         name: item.name.clone(),
-                        why: if listed { inquest.why(*node, number) } else { String::new() },
+                        why: if listed {
+                            inquest.why(*node, number)
+                        } else {
+                            String::new()
+                        },
                     });
                 }
             }

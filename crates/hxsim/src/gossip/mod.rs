@@ -108,18 +108,24 @@ impl Gossip {
             audit.news += 1;
             let Some(number) = self.numbers.get(&record.hash) else {
                 let what = format!("holds {}, which nobody published", record.hash);
-                audit.violation.get_or_insert(("only what was published", what));
+                audit
+                    .violation
+                    .get_or_insert(("only what was published", what));
                 continue;
             };
             let item = &self.items[*number as usize];
             let body = seated.node.body(&record.hash);
             if body.is_none_or(|body| body != item.body && *body != *item.body) {
                 let what = format!("holds another body for {}", record.hash);
-                audit.violation.get_or_insert(("bodies match their hashes", what));
+                audit
+                    .violation
+                    .get_or_insert(("bodies match their hashes", what));
             }
             if !audit.held.insert(*number) {
                 let what = format!("counts {} as new for the second time", record.hash);
-                audit.violation.get_or_insert(("nothing is new twice", what));
+                audit
+                    .violation
+                    .get_or_insert(("nothing is new twice", what));
             }
         }
     }
@@ -233,7 +239,8 @@ impl ItemSet {
     }
 
     fn unite(&mut self, other: &Self) {
-        self.words.resize(self.words.len().max(other.words.len()), 0);
+        self.words
+            .resize(self.words.len().max(other.words.len()), 0);
         for (word, other) in self.words.iter_mut().zip(&other.words) {
             *word |= other;
         }

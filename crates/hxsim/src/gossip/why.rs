@@ -24,20 +24,28 @@ impl Inquest<'_> {
         let near = self.graph.neighbours(node).iter().copied();
         let holders: Vec<NodeId> = near.filter(holds).collect();
         if !holders.is_empty() {
-            let reasons: Vec<_> = holders.iter().map(|peer| self.why_not_from(node, *peer, item)).collect();
+            let reasons: Vec<_> = holders
+                .iter()
+                .map(|peer| self.why_not_from(node, *peer, item))
+                .collect();
             return reasons.join("; ");
         }
         let Some(path) = self.path_to_holder(node, item, true) else {
             return self.why_unreachable(node, item);
         };
         let (holder, hops) = (path[path.len() - 1], path.len() - 1);
-        format!("never offered: no neighbour has it yet, the nearest holder is node {holder}, {hops} hops away; more time would help")
+        format!(
+            "never offered: no neighbour has it yet, the nearest holder is node {holder}, {hops} hops away; more time would help"
+        )
     }
 
     /// Why a neighbour that holds the item has not given it.
     fn why_not_from(&self, node: NodeId, peer: NodeId, item: u32) -> String {
         let hash = &self.gossip.items[item as usize].hash;
-        let (own, other) = (&self.nodes[node as usize].node, &self.nodes[peer as usize].node);
+        let (own, other) = (
+            &self.nodes[node as usize].node,
+            &self.nodes[peer as usize].node,
+        );
         let standing = |of: NodeId, with: NodeId| {
             let status = self.nodes[of as usize].node.neighbour(&with);
             status.is_some_and(|status| status.up)
@@ -55,11 +63,15 @@ impl Inquest<'_> {
                 Some((at, loss)) => format!("lost since {at:?} ({loss})"),
                 None => "never made".into(),
             };
-            return format!("never offered: node {peer} has it, but the connection was {loss}{fault}");
+            return format!(
+                "never offered: node {peer} has it, but the connection was {loss}{fault}"
+            );
         }
         match other.was_told(&node, hash) {
             true => format!("node {peer} offered it, and the offer has not arrived{fault}"),
-            false => format!("never offered: node {peer} has it and does not see the connection{fault}"),
+            false => {
+                format!("never offered: node {peer} has it and does not see the connection{fault}")
+            }
         }
     }
 
@@ -80,7 +92,9 @@ impl Inquest<'_> {
         let Some((fault, a, b)) = blocked else {
             return format!("never offered: the nearest holder is node {holder}");
         };
-        format!("never offered: the nearest holder is node {holder}, and {fault} stands between nodes {a} and {b} on the way")
+        format!(
+            "never offered: the nearest holder is node {holder}, and {fault} stands between nodes {a} and {b} on the way"
+        )
     }
 
     /// The nodes from `node` to the nearest one that holds the item, over open links only or over all.
@@ -92,7 +106,9 @@ impl Inquest<'_> {
         while let Some(&here) = queue.get(at) {
             at += 1;
             if self.holdings[here as usize].held.contains(item) {
-                let back = std::iter::successors(Some(here), |at| before[*at as usize].filter(|from| from != at));
+                let back = std::iter::successors(Some(here), |at| {
+                    before[*at as usize].filter(|from| from != at)
+                });
                 let mut path: Vec<_> = back.collect();
                 path.reverse();
                 return Some(path);
@@ -118,14 +134,20 @@ impl Inquest<'_> {
             Some(until) => format!("to {until}"),
             None => "for ever".into(),
         };
-        Some(format!("fault.{number}, a partition from {} {until},", fault.at()))
+        Some(format!(
+            "fault.{number}, a partition from {} {until},",
+            fault.at()
+        ))
     }
 }
 
 /// The nodes that can reach each other once every fault that heals has healed.
 pub(super) fn lasting_components(scenario: &Scenario, graph: &Graph) -> Vec<Vec<NodeId>> {
     let mut network = network(scenario);
-    network.faults.faults.retain(|fault| fault.healed().is_none());
+    network
+        .faults
+        .faults
+        .retain(|fault| fault.healed().is_none());
     let last = network.faults.faults.iter().map(Fault::at).max();
     let last = last.unwrap_or(Time::ZERO);
     let mut seen = vec![false; graph.nodes() as usize];
