@@ -176,3 +176,16 @@ impl End {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_small() {
+        // A million nodes have eight million of them.
+        assert!(size_of::<End>() <= 112, "{}", size_of::<End>());
+        assert_eq!(size_of::<crate::executor::Task>(), 32);
+        assert!(size_of::<crate::node::Node>() <= 384, "{}", size_of::<crate::node::Node>());
+    }
+}
