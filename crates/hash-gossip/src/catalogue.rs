@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::rc::Rc;
 use std::time::Duration;
 
 use hash_exchange::Hash;
 
+use crate::nanos::Nanos;
 use crate::strategy::HashIndex;
 
 /// How a hash came to be held.
@@ -21,17 +22,22 @@ pub struct Record<A> {
 
 /// The hashes that the node knows by name, numbered, and the bodies of those it holds.
 pub(crate) struct Catalogue<A> {
-    numbers: BTreeMap<Hash, HashIndex>,
+    numbers: BTreeMap<Digest, HashIndex>,
     entries: Vec<Entry<A>>,
     free: Vec<HashIndex>,
     /// What is held, in the order in which it became so.
     journal: Vec<HashIndex>,
 }
 
+/// A SHA-1 as five numbers, the first digits in the first: in the order of the hashes, and compared in a few
+/// instructions. Each hash that somebody mentions is looked up.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Digest(u32, u32, u32, u32, u32);
+
 struct Entry<A> {
     hash: Hash,
     body: Option<Rc<[u8]>>,
-    learned_at: Duration,
+    learned_at: Nanos,
     from: Option<A>,
     receipts: u32,
 }
@@ -47,18 +53,20 @@ impl<A> Catalogue<A> {
     }
 
     pub(crate) fn number(&self, hash: &Hash) -> Option<HashIndex> {
-        self.numbers.get(hash).copied()
+        self.numbers.get(&Digest::of(hash)?).copied()
     }
 
-    /// The hash's number, a new one if it has none.
-    pub(crate) fn intern(&mut self, hash: Hash) -> HashIndex {
-        if let Some(number) = self.number(&hash) {
-            return number;
-        }
+    /// The hash's number, a new one if it has none; none for a name that is not a SHA-1, as no body can be checked
+    /// against it.
+    pub(crate) fn intern(&mut self, hash: &Hash) -> Option<HashIndex> {
+        let vacant = match self.numbers.entry(Digest::of(hash)?) {
+            btree_map::Entry::Occupied(number) => return Some(*number.get()),
+            btree_map::Entry::Vacant(vacant) => vacant,
+        };
         let entry = Entry {
             hash: hash.clone(),
             body: None,
-            learned_at: Duration::ZERO,
+            learned_at: Nanos::default(),
             from: None,
             receipts: 0,
         };
@@ -72,16 +80,16 @@ impl<A> Catalogue<A> {
                 HashIndex::new(self.entries.len() - 1)
             }
         };
-        self.numbers.insert(hash, number);
-        number
+        Some(*vacant.insert(number))
     }
 
     /// Gives a number back, unless that was done before. What is held keeps its number for good.
     pub(crate) fn release(&mut self, number: HashIndex) {
         assert!(!self.holds(number), "a hash that is held is not forgotten");
         let hash = &self.entries[number.index()].hash;
-        if self.numbers.get(hash) == Some(&number) {
-            self.numbers.remove(hash);
+        if self.number(hash) == Some(number) {
+            self.numbers
+                .remove(&Digest::of(hash).expect("it was found by it"));
             self.free.push(number);
         }
     }
@@ -116,7 +124,7 @@ impl<A> Catalogue<A> {
             return false;
         }
         entry.body = Some(body.into());
-        entry.learned_at = now;
+        entry.learned_at = now.into();
         entry.from = from;
         self.journal.push(number);
         true
@@ -159,11 +167,27 @@ impl<A: Clone> Catalogue<A> {
     }
 }
 
+impl Digest {
+    fn of(hash: &Hash) -> Option<Self> {
+        let sha1 = hash.as_sha1()?;
+        let word = |start: usize| {
+            let bytes = [
+                sha1[start],
+                sha1[start + 1],
+                sha1[start + 2],
+                sha1[start + 3],
+            ];
+            u32::from_be_bytes(bytes)
+        };
+        Some(Self(word(0), word(4), word(8), word(12), word(16)))
+    }
+}
+
 impl<A: Clone> Entry<A> {
     fn record(&self) -> Record<A> {
         Record {
             hash: self.hash.clone(),
-            learned_at: self.learned_at,
+            learned_at: self.learned_at.into(),
             from: self.from.clone(),
             receipts: self.receipts,
         }
@@ -178,16 +202,16 @@ mod tests {
     fn a_number_is_used_again_once_its_hash_is_forgotten() {
         let mut catalogue = Catalogue::<u32>::new();
         let (beep, boop) = (Hash::sha1(b"beep"), Hash::sha1(b"boop"));
-        let number = catalogue.intern(beep.clone());
-        assert_eq!(catalogue.intern(beep.clone()), number);
+        let number = catalogue.intern(&beep).expect("a SHA-1");
+        assert_eq!(catalogue.intern(&beep), Some(number));
 
         catalogue.release(number);
         catalogue.release(number);
         assert_eq!(catalogue.number(&beep), None);
-        assert_eq!(catalogue.intern(boop.clone()), number);
+        assert_eq!(catalogue.intern(&boop), Some(number));
         assert_ne!(
-            catalogue.intern(beep),
-            number,
+            catalogue.intern(&beep),
+            Some(number),
             "a number given back twice is free once"
         );
         assert_eq!(catalogue.hash(number), &boop);
@@ -197,7 +221,7 @@ mod tests {
     fn a_body_is_new_once() {
         let mut catalogue = Catalogue::new();
         let beep = Hash::sha1(b"beep");
-        let number = catalogue.intern(beep.clone());
+        let number = catalogue.intern(&beep).expect("a SHA-1");
         assert!(catalogue.hold(number, *b"beep", Some(7), Duration::from_secs(1)));
         assert!(!catalogue.hold(number, *b"beep", Some(8), Duration::from_secs(2)));
         let record = catalogue.record(&beep).expect("it is held");
@@ -205,5 +229,33 @@ mod tests {
             (record.from, record.learned_at),
             (Some(7), Duration::from_secs(1))
         );
+    }
+
+    #[test]
+    fn what_is_held_comes_in_the_order_of_the_hashes() {
+        let mut catalogue = Catalogue::<u32>::new();
+        let mut hashes: Vec<_> = (0..100_u8).map(|byte| Hash::sha1(&[byte])).collect();
+        for hash in &hashes {
+            let number = catalogue.intern(hash).expect("a SHA-1");
+            catalogue.hold(number, *b"", None, Duration::ZERO);
+        }
+        hashes.sort();
+        assert!(catalogue.held().eq(&hashes));
+    }
+
+    #[test]
+    fn a_name_that_is_not_a_sha1_has_no_number() {
+        let mut catalogue = Catalogue::<u32>::new();
+        let name = Hash::new("any name");
+        assert_eq!(
+            (catalogue.intern(&name), catalogue.number(&name)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_hash_takes_little_because_a_million_nodes_keep_each_of_them() {
+        assert_eq!(size_of::<Entry<u32>>(), 64);
+        assert_eq!(size_of::<(Digest, HashIndex)>(), 24);
     }
 }

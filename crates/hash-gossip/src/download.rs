@@ -7,12 +7,16 @@ use crate::strategy::PeerIndex;
 /// The bodies that are coming in, on all connections of a node.
 #[derive(Default)]
 pub(crate) struct Downloads {
-    open: BTreeMap<(PeerIndex, ResponseId), Download>,
+    /// One of them: most of the time there is no other.
+    first: Option<(Key, Download)>,
+    others: BTreeMap<Key, Download>,
     /// The bytes that all of them hold.
     bytes: usize,
     /// The buffer of a body that is done, for the next one.
     spare: Vec<u8>,
 }
+
+type Key = (PeerIndex, ResponseId);
 
 /// A body of which a part is here.
 pub(crate) struct Download {
@@ -37,8 +41,13 @@ impl Downloads {
     pub(crate) fn begin(&mut self, peer: PeerIndex, response: ResponseId, hash: Hash) {
         let mut body = std::mem::take(&mut self.spare);
         body.clear();
-        let before = self.open.insert((peer, response), Download { hash, body });
-        assert!(before.is_none(), "a response begins once");
+        let (key, download) = ((peer, response), Download { hash, body });
+        assert!(self.open(&key).is_none(), "a response begins once");
+        if self.first.is_none() {
+            self.first = Some((key, download));
+        } else {
+            self.others.insert(key, download);
+        }
     }
 
     /// Adds to a body, if it is still coming in.
@@ -49,7 +58,7 @@ impl Downloads {
         chunk: &[u8],
         room: Room,
     ) -> Result<(), TooLarge> {
-        let Some(download) = self.open.get_mut(&(peer, response)) else {
+        let Some(download) = self.open(&(peer, response)) else {
             return Ok(());
         };
         if chunk.len() > room.body.saturating_sub(download.body.len()) {
@@ -66,7 +75,17 @@ impl Downloads {
 
     /// Takes a body out, whole or not.
     pub(crate) fn end(&mut self, peer: PeerIndex, response: ResponseId) -> Option<Download> {
-        let download = self.open.remove(&(peer, response))?;
+        let key = (peer, response);
+        let download = if let Some((_, download)) = self.first.take_if(|(first, _)| *first == key) {
+            download
+        } else {
+            let download = self.others.remove(&key)?;
+            if self.others.is_empty() {
+                // An empty map may keep its heap, and a node may be one of a million.
+                self.others = BTreeMap::new();
+            }
+            download
+        };
         self.bytes -= download.body.len();
         Some(download)
     }
@@ -87,11 +106,9 @@ impl Downloads {
 
     /// Drops everything of a peer.
     pub(crate) fn drop_peer(&mut self, peer: PeerIndex) {
-        if self.open.is_empty() {
-            return;
-        }
-        self.open.retain(|key, _| key.0 != peer);
-        self.bytes = self.open.values().map(|download| download.body.len()).sum();
+        self.first.take_if(|(key, _)| key.0 == peer);
+        self.others.retain(|key, _| key.0 != peer);
+        self.bytes = self.all().map(|(_, download)| download.body.len()).sum();
     }
 
     fn held_by(&self, peer: PeerIndex) -> usize {
@@ -99,10 +116,21 @@ impl Downloads {
     }
 
     fn of(&self, peer: PeerIndex) -> impl Iterator<Item = (ResponseId, &Download)> {
-        self.open
-            .iter()
+        self.all()
             .filter(move |((of, _), _)| *of == peer)
             .map(|((_, response), download)| (*response, download))
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&Key, &Download)> {
+        let first = self.first.as_ref().map(|(key, download)| (key, download));
+        first.into_iter().chain(&self.others)
+    }
+
+    fn open(&mut self, key: &Key) -> Option<&mut Download> {
+        match &mut self.first {
+            Some((first, download)) if first == key => Some(download),
+            _ => self.others.get_mut(key),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ mod config;
 mod dial;
 mod download;
 mod host;
+mod nanos;
 mod neighbour;
 mod node;
 mod peer_set;

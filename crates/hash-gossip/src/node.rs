@@ -73,8 +73,20 @@ impl<H: Host, S: Strategy> Node<H, S> {
     /// # Panics
     /// If the hash is not a SHA-1: no node would ask for it, as none could check what it gets.
     pub fn publish_hashed(&self, hash: Hash, body: Rc<[u8]>) {
-        assert!(hash.as_sha1().is_some(), "a published hash is a SHA-1");
-        self.shared.with(|state| state.publish(hash, body));
+        self.publish_all([(hash, body)]);
+    }
+
+    /// The same for several bodies, which are offered together: one AVAILABLE tells a neighbour of as many of them as
+    /// [`Config::batch`] allows.
+    ///
+    /// # Panics
+    /// If a hash is not a SHA-1. Nothing is published then.
+    pub fn publish_all(&self, bodies: impl IntoIterator<Item = (Hash, Rc<[u8]>)>) {
+        // The iterator may look at the node, so it ends before the node is borrowed.
+        let bodies: Vec<_> = bodies.into_iter().collect();
+        let all_sha1 = bodies.iter().all(|(hash, _)| hash.as_sha1().is_some());
+        assert!(all_sha1, "a published hash is a SHA-1");
+        self.shared.with(|state| state.publish(bodies));
     }
 
     /// The hashes that are held, in order.
@@ -202,6 +214,9 @@ impl<H: Host, S: Strategy> Shared<H, S> {
     pub(crate) fn with<T>(self: &Rc<Self>, work: impl FnOnce(&mut State<H, S>) -> T) -> T {
         let mut state = self.state.borrow_mut();
         let outcome = work(&mut state);
+        if !state.has_errands() {
+            return outcome;
+        }
         let errands = state.take_errands();
         drop(state);
         for errand in errands {

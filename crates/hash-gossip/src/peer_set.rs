@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, slice};
 
 use crate::strategy::PeerIndex;
 
@@ -27,10 +27,13 @@ enum Words {
 impl PeerSet {
     /// Adds a peer; false if it was there before.
     pub fn insert(&mut self, peer: PeerIndex) -> bool {
-        let (word, bit) = place(peer);
-        let words = self.grown_to(word + 1);
-        let added = words[word] & bit == 0;
-        words[word] |= bit;
+        let (index, bit) = place(peer);
+        let word = match &mut self.0 {
+            Words::Inline(word) if index == 0 => word,
+            _ => &mut self.grown_to(index + 1)[index],
+        };
+        let added = *word & bit == 0;
+        *word |= bit;
         added
     }
 
@@ -69,43 +72,52 @@ impl PeerSet {
         *self = Self::default();
     }
 
-    /// The peers in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = PeerIndex> + '_ {
-        self.iter_except(&[])
+    /// Adds all of another set.
+    pub fn insert_all(&mut self, other: &Self) {
+        let words = match &mut self.0 {
+            Words::Inline(word) if other.words().len() == 1 => slice::from_mut(word),
+            _ => self.grown_to(other.words().len()),
+        };
+        for (word, other) in words.iter_mut().zip(other.words()) {
+            *word |= other;
+        }
     }
 
-    /// The peers that are in none of the sets `except`, in ascending order.
-    pub fn iter_except<'a>(
-        &'a self,
-        except: &'a [&'a Self],
-    ) -> impl Iterator<Item = PeerIndex> + 'a {
-        (0..self.words().len()).flat_map(move |index| {
-            let mut left = self.word_except(index, except);
-            std::iter::from_fn(move || {
-                let bit = lowest(left)?;
-                left &= left - 1;
-                Some(peer_at(index, bit))
-            })
+    /// The peers that are not in another set.
+    pub fn except(&self, other: &Self) -> Self {
+        match &self.0 {
+            Words::Inline(word) => Self(Words::Inline(word & !other.word(0))),
+            Words::Heap(words) => {
+                let words = (0..words.len()).map(|index| self.word_except(index, &[other]));
+                Self(Words::Heap(words.collect()))
+            }
+        }
+    }
+
+    /// The peers in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = PeerIndex> + '_ {
+        let (mut index, mut left) = (0, self.word(0));
+        std::iter::from_fn(move || {
+            while left == 0 {
+                index += 1;
+                left = *self.words().get(index)?;
+            }
+            let bit = left.trailing_zeros();
+            left &= left - 1;
+            Some(peer_at(index, bit))
         })
     }
 
     /// The next peer behind `after` that is in none of the sets `except`, going round: `after` itself comes last.
     pub fn next_after(&self, after: PeerIndex, except: &[&Self]) -> Option<PeerIndex> {
+        let (start, bit) = place(after);
+        let behind = self.word_except(start, except) & !(bit | (bit - 1));
         let count = self.words().len();
-        let (word, bit) = place(after);
-        let (start, behind) = if word < count {
-            (word, !(bit | (bit - 1)))
-        } else {
-            (0, u64::MAX)
-        };
-        (0..=count).find_map(|step| {
-            let index = (start + step) % count;
-            let mut left = self.word_except(index, except);
-            if step == 0 {
-                left &= behind;
-            }
-            lowest(left).map(|bit| peer_at(index, bit))
-        })
+        let others = (start + 1..count).chain(0..count);
+        std::iter::once((start, behind))
+            .chain(others.map(|index| (index, self.word_except(index, except))))
+            .find(|&(_, word)| word != 0)
+            .map(|(index, word)| peer_at(index, word.trailing_zeros()))
     }
 
     fn word_except(&self, index: usize, except: &[&Self]) -> u64 {
@@ -115,23 +127,28 @@ impl PeerSet {
     }
 
     fn word(&self, index: usize) -> u64 {
-        self.words().get(index).copied().unwrap_or(0)
+        match &self.0 {
+            Words::Inline(word) if index == 0 => *word,
+            Words::Inline(_) => 0,
+            Words::Heap(words) => words.get(index).copied().unwrap_or(0),
+        }
     }
 
     fn words(&self) -> &[u64] {
         match &self.0 {
-            Words::Inline(word) => std::slice::from_ref(word),
+            Words::Inline(word) => slice::from_ref(word),
             Words::Heap(words) => words,
         }
     }
 
     fn words_mut(&mut self) -> &mut [u64] {
         match &mut self.0 {
-            Words::Inline(word) => std::slice::from_mut(word),
+            Words::Inline(word) => slice::from_mut(word),
             Words::Heap(words) => words,
         }
     }
 
+    #[cold]
     fn grown_to(&mut self, count: usize) -> &mut [u64] {
         if self.words().len() < count {
             let mut words = self.words().to_vec();
@@ -184,10 +201,6 @@ fn peer_at(word: usize, bit: u32) -> PeerIndex {
     PeerIndex::new(word * 64 + bit as usize)
 }
 
-fn lowest(word: u64) -> Option<u32> {
-    (word != 0).then(|| word.trailing_zeros())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -230,6 +243,17 @@ mod tests {
             prop_assert_eq!(peers.is_empty(), model.is_empty());
             prop_assert!(peers.iter().map(PeerIndex::index).eq(model.iter().copied()));
             prop_assert_eq!(&peers, &set(&model));
+        }
+
+        #[test]
+        fn sets_unite_and_part(
+            one in prop::collection::btree_set(0..200usize, 0..20),
+            other in prop::collection::btree_set(0..200usize, 0..20),
+        ) {
+            let mut both = set(&one);
+            both.insert_all(&set(&other));
+            prop_assert_eq!(both, set(&(&one | &other)));
+            prop_assert_eq!(set(&one).except(&set(&other)), set(&(&one - &other)));
         }
 
         #[test]

@@ -56,7 +56,7 @@ impl<A: Clone, S: Strategy> Application for Reader<'_, A, S> {
             Event::NotFound { hash } => self.not_found(&hash),
             Event::Response { response, hash, .. } => self.response(response, hash),
             Event::Body { response, chunk } => self.chunk(response, chunk),
-            Event::Complete { response, hash, .. } => self.complete(response, hash),
+            Event::Complete { response, hash, .. } => self.complete(response, &hash),
             Event::Failed {
                 response,
                 hash,
@@ -83,9 +83,10 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         if *self.closing {
             return;
         }
-        // A body cannot be checked against a name that is not a SHA-1, so there is no use in asking for it.
-        for hash in hashes.iter().filter(|hash| hash.as_sha1().is_some()) {
-            let hash = self.catalogue.intern(hash);
+        for hash in hashes.iter() {
+            let Some(hash) = self.catalogue.intern(&hash) else {
+                continue;
+            };
             self.strategy.handle_offered(self.peer, hash, self.now);
             if !self.strategy.remembers(hash) {
                 self.catalogue.release(hash);
@@ -123,13 +124,15 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
     }
 
     /// The content was checked against its hash by the session, or this would be a failure.
-    fn complete(&mut self, response: ResponseId, hash: Hash) {
+    fn complete(&mut self, response: ResponseId, hash: &Hash) {
         self.progress();
         // A download that was broken off here may reach its end before the peer learns of it.
         let Some(download) = self.downloads.end(self.peer, response) else {
             return;
         };
-        let hash = self.catalogue.intern(hash);
+        let Some(hash) = self.catalogue.intern(hash) else {
+            return;
+        };
         self.catalogue.count_receipt(hash);
         if self.catalogue.holds(hash) {
             self.counters.duplicates += 1;

@@ -105,6 +105,10 @@ impl<H: Host, S: Strategy> State<H, S> {
         state
     }
 
+    pub(crate) fn has_errands(&self) -> bool {
+        !self.errands.is_empty()
+    }
+
     pub(crate) fn take_errands(&mut self) -> Vec<Errand<H>> {
         std::mem::take(&mut self.errands)
     }
@@ -126,14 +130,17 @@ impl<H: Host, S: Strategy> State<H, S> {
             .map(PeerIndex::new)
     }
 
-    /// Holds a body from now on and tells the neighbours, if it is new.
-    pub(crate) fn publish(&mut self, hash: Hash, body: Rc<[u8]>) {
+    /// Holds bodies from now on and tells the neighbours of those that are new.
+    pub(crate) fn publish(&mut self, bodies: impl IntoIterator<Item = (Hash, Rc<[u8]>)>) {
         let now = self.host.now();
-        let hash = self.catalogue.intern(hash);
-        if self.catalogue.hold(hash, body, None, now) {
-            self.strategy.handle_held(hash, None, now);
-            self.carry_out(now);
+        for (hash, body) in bodies {
+            let hash = self.catalogue.intern(&hash);
+            let hash = hash.expect("a published hash is a SHA-1");
+            if self.catalogue.hold(hash, body, None, now) {
+                self.strategy.handle_held(hash, None, now);
+            }
         }
+        self.carry_out(now);
     }
 
     /// Polls one connection, for its task. Ready once the task has no connection any more.
@@ -143,47 +150,19 @@ impl<H: Host, S: Strategy> State<H, S> {
         peer: PeerIndex,
         generation: u32,
     ) -> Poll<()> {
-        if self.peers[peer.index()].generation != generation {
+        let state = &mut self.peers[peer.index()];
+        let Some(connection) = &mut state.connection else {
+            return Poll::Ready(());
+        };
+        if state.generation != generation {
             return Poll::Ready(());
         }
-        let now = self.host.now();
-        let was_closing = self.peers[peer.index()].closing;
-        match self.read(cx, peer, now) {
-            None => return Poll::Ready(()),
-            Some(Poll::Ready(Ok(Progress::Ended))) => self.lose(peer, Loss::Ended, now),
-            Some(Poll::Ready(Err(error))) => self.lose(peer, Loss::Failed(Rc::new(error)), now),
-            Some(outcome) => {
-                let agrees = self.peers[peer.index()].closing && !was_closing;
-                if agrees {
-                    self.close(peer);
-                }
-                self.catch_up(peer, now);
-                // CLOSE goes out on the next poll; and were the reader ever to pause, that would be the way to go on.
-                if agrees || outcome.is_ready() {
-                    cx.waker().wake_by_ref();
-                }
-            }
-        }
-        self.carry_out(now);
-        match self.peers[peer.index()].connection {
-            Some(_) => Poll::Pending,
-            None => Poll::Ready(()),
-        }
-    }
-
-    /// Lets the connection read and write as much as it can; `None` if there is none.
-    fn read(
-        &mut self,
-        cx: &mut Context<'_>,
-        peer: PeerIndex,
-        now: Duration,
-    ) -> Option<Poll<Result<Progress, hash_exchange::Error>>> {
-        let state = &mut self.peers[peer.index()];
-        let connection = state.connection.as_mut()?;
         match &mut state.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             None => state.waker = Some(cx.waker().clone()),
         }
+        let now = self.host.now();
+        let was_closing = state.closing;
         let mut reader = Reader {
             peer,
             address: &state.address,
@@ -200,7 +179,29 @@ impl<H: Host, S: Strategy> State<H, S> {
             heard: &mut state.heard,
             closing: &mut state.closing,
         };
-        Some(connection.poll(cx, &mut reader))
+        let outcome = connection.poll(cx, &mut reader);
+        let agrees = state.closing && !was_closing;
+        match outcome {
+            Poll::Ready(Ok(Progress::Ended)) => self.lose(peer, Loss::Ended, now),
+            Poll::Ready(Err(error)) => self.lose(peer, Loss::Failed(Rc::new(error)), now),
+            Poll::Ready(Ok(Progress::Paused)) | Poll::Pending => {
+                if agrees {
+                    self.close(peer);
+                }
+                if !(self.unwanted.is_empty() && self.backlogs.is_empty()) {
+                    self.catch_up(peer, now);
+                }
+                // CLOSE goes out on the next poll; and were the reader ever to pause, that would be the way to go on.
+                if agrees || outcome.is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        self.carry_out(now);
+        match self.peers[peer.index()].connection {
+            Some(_) => Poll::Pending,
+            None => Poll::Ready(()),
+        }
     }
 
     /// Agrees with a peer that wants nothing more: the connection ends once what is under way is done.
@@ -225,9 +226,7 @@ impl<H: Host, S: Strategy> State<H, S> {
                 self.counters.sent.add(tag);
             }
         }
-        if !self.backlogs.is_empty() {
-            self.say_backlog(peer);
-        }
+        self.say_backlog(peer);
         if !blocked {
             self.flush(peer, now);
         }

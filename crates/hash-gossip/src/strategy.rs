@@ -11,7 +11,7 @@ pub struct HashIndex(u32);
 /// Decides what a node says to whom: a state machine without I/O and without a clock.
 ///
 /// The node tells it what happened (`handle_*`), as many events as one reading of a connection gave, and then takes
-/// actions with [`poll_action`](Self::poll_action) until there are none. It carries all of them out before the next
+/// actions with [`poll_actions`](Self::poll_actions) until there are none. It carries all of them out before the next
 /// event: *one input, then drain*. Times are those of the host's clock and never go back.
 ///
 /// What a strategy may rely on:
@@ -52,8 +52,8 @@ pub trait Strategy: 'static {
     /// When [`handle_time`](Self::handle_time) may have something to do; too early costs a call, none means never.
     fn deadline(&self) -> Option<Duration>;
 
-    /// The next thing to do. Their order does not matter: the node sorts them into few messages.
-    fn poll_action(&mut self) -> Option<Action>;
+    /// Appends all that is to be done. The order does not matter: the node sorts it into few messages.
+    fn poll_actions(&mut self, actions: &mut Vec<Action>);
 
     /// Whether anything is known about this hash.
     fn remembers(&self, hash: HashIndex) -> bool;
@@ -71,6 +71,23 @@ pub trait Strategy: 'static {
 /// What a [`Strategy`] wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// No peer offers this hash any more and it is not held: its number may be used for another one.
+    Forget {
+        /// Which number.
+        hash: HashIndex,
+    },
+    /// The peer has overstepped a bound: end its connection.
+    Disconnect {
+        /// Whose connection.
+        peer: PeerIndex,
+    },
+    /// The peer's answer to a request is of no more use: stop it if it has begun.
+    Cancel {
+        /// Who was asked.
+        peer: PeerIndex,
+        /// What is no longer wanted.
+        hash: HashIndex,
+    },
     /// Tell the peer that this hash is held here.
     Advertise {
         /// Whom to tell.
@@ -83,23 +100,6 @@ pub enum Action {
         /// Whom to ask.
         peer: PeerIndex,
         /// What is wanted.
-        hash: HashIndex,
-    },
-    /// The peer's answer to a request is of no more use: stop it if it has begun.
-    Cancel {
-        /// Who was asked.
-        peer: PeerIndex,
-        /// What is no longer wanted.
-        hash: HashIndex,
-    },
-    /// The peer has overstepped a bound: end its connection.
-    Disconnect {
-        /// Whose connection.
-        peer: PeerIndex,
-    },
-    /// No peer offers this hash any more and it is not held: its number may be used for another one.
-    Forget {
-        /// Which number.
         hash: HashIndex,
     },
 }
@@ -146,22 +146,37 @@ impl HashIndex {
 impl Action {
     /// Whom it concerns.
     pub(crate) fn peer(&self) -> Option<PeerIndex> {
-        self.order().0
+        match *self {
+            Self::Forget { .. } => None,
+            Self::Disconnect { peer }
+            | Self::Cancel { peer, .. }
+            | Self::Advertise { peer, .. }
+            | Self::Request { peer, .. } => Some(peer),
+        }
     }
 
     /// Which hash it is about; the first one if it is about none.
     pub(crate) fn hash(&self) -> HashIndex {
-        self.order().2
+        match *self {
+            Self::Disconnect { .. } => HashIndex::default(),
+            Self::Forget { hash }
+            | Self::Cancel { hash, .. }
+            | Self::Advertise { hash, .. }
+            | Self::Request { hash, .. } => hash,
+        }
     }
 
-    /// Sorts actions so that those which become one message stand together: by peer, then by kind.
-    pub(crate) fn order(&self) -> (Option<PeerIndex>, u8, HashIndex) {
-        match *self {
-            Self::Forget { hash } => (None, 0, hash),
-            Self::Disconnect { peer } => (Some(peer), 0, HashIndex::default()),
-            Self::Cancel { peer, hash } => (Some(peer), 1, hash),
-            Self::Advertise { peer, hash } => (Some(peer), 2, hash),
-            Self::Request { peer, hash } => (Some(peer), 3, hash),
-        }
+    /// Sorts actions so that those which become one message stand together: by peer, then by kind. One number, as
+    /// every action is sorted.
+    pub(crate) fn order(&self) -> u128 {
+        let kind = match self {
+            Self::Forget { .. } => 0,
+            Self::Disconnect { .. } => 1,
+            Self::Cancel { .. } => 2,
+            Self::Advertise { .. } => 3,
+            Self::Request { .. } => 4,
+        };
+        let peer = self.peer().map_or(0, |peer| u64::from(peer.0) + 1);
+        u128::from(peer << 8 | kind) << 32 | u128::from(self.hash().0)
     }
 }

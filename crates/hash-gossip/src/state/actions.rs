@@ -25,41 +25,44 @@ pub(super) struct Backlog {
 impl<H: Host, S: Strategy> State<H, S> {
     /// Carries out all actions of the strategy, with those that follow from them.
     pub(super) fn carry_out(&mut self, now: Duration) {
-        while let Some(action) = self.strategy.poll_action() {
-            let mut actions = std::mem::take(&mut self.actions);
-            actions.push(action);
-            actions.extend(std::iter::from_fn(|| self.strategy.poll_action()));
-            actions.sort_unstable_by_key(Action::order);
-            actions.dedup();
-            for group in actions.chunk_by(|a, b| a.peer() == b.peer()) {
-                match group[0].peer() {
-                    Some(peer) => self.carry_out_at(peer, group, now),
-                    None => self.forget(group),
-                }
-            }
-            if actions.capacity() <= KEPT_ACTIONS {
-                actions.clear();
-                self.actions = actions;
-            }
+        self.strategy.poll_actions(&mut self.actions);
+        while !self.actions.is_empty() {
+            self.carry_out_polled(now);
+            self.strategy.poll_actions(&mut self.actions);
         }
         self.arm_timer();
     }
 
+    /// Most polls end without any action, so this stays out of their way.
+    #[inline(never)]
+    fn carry_out_polled(&mut self, now: Duration) {
+        let mut actions = std::mem::take(&mut self.actions);
+        actions.sort_unstable_by_key(Action::order);
+        for group in actions.chunk_by(|a, b| a.peer() == b.peer()) {
+            match group[0].peer() {
+                Some(peer) => self.carry_out_at(peer, group, now),
+                None => self.forget(group),
+            }
+        }
+        if actions.capacity() <= KEPT_ACTIONS {
+            actions.clear();
+            self.actions = actions;
+        }
+    }
+
     /// Carries out what concerns one peer, with one message of a kind as long as that is no more than a batch.
     fn carry_out_at(&mut self, peer: PeerIndex, actions: &[Action], now: Duration) {
-        let state = &mut self.peers[peer.index()];
-        let Some(connection) = &mut state.connection else {
-            return;
-        };
         if matches!(actions, [Action::Disconnect { .. }, ..]) {
             self.lose(peer, Loss::Flooded, now);
             return;
         }
-        let adverts = actions.partition_point(|action| matches!(action, Action::Cancel { .. }));
-        let (cancels, rest) = actions.split_at(adverts);
-        let requests = rest.partition_point(|action| matches!(action, Action::Advertise { .. }));
-        let (adverts, requests) = rest.split_at(requests);
+        let (cancels, rest) = split(actions, |action| matches!(action, Action::Cancel { .. }));
+        let (adverts, requests) = split(rest, |action| matches!(action, Action::Advertise { .. }));
 
+        let state = &mut self.peers[peer.index()];
+        let Some(connection) = &mut state.connection else {
+            return;
+        };
         let blocked = connection.unwritten() > 0;
         for cancel in cancels {
             let hash = self.catalogue.hash(cancel.hash());
@@ -92,8 +95,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         let Some(mut voice) = self.voice(peer) else {
             return;
         };
-        let adverts = &adverts[..voice.advertise(adverts)];
-        let requests = &requests[..voice.request(requests)];
+        let (adverts, requests) = voice.say(adverts, requests);
         if !(adverts.is_empty() && requests.is_empty()) {
             let backlog = Backlog {
                 adverts: adverts.to_vec(),
@@ -111,10 +113,10 @@ impl<H: Host, S: Strategy> State<H, S> {
         let Some(mut voice) = self.voice(peer) else {
             return;
         };
-        let left = voice.advertise(&backlog.adverts);
-        backlog.adverts.truncate(left);
-        let left = voice.request(&backlog.requests);
-        backlog.requests.truncate(left);
+        let (adverts, requests) = voice.say(&backlog.adverts, &backlog.requests);
+        let (adverts, requests) = (adverts.len(), requests.len());
+        backlog.adverts.truncate(adverts);
+        backlog.requests.truncate(requests);
         if !(backlog.adverts.is_empty() && backlog.requests.is_empty()) {
             self.backlogs.insert(peer, backlog);
         }
@@ -152,10 +154,16 @@ impl<H: Host, S: Strategy> State<H, S> {
     }
 }
 
-/// Room for so many actions is kept between inputs.
-const KEPT_ACTIONS: usize = 64;
+/// The actions before the first that is not so, and the others.
+fn split(actions: &[Action], is_so: impl Fn(&Action) -> bool) -> (&[Action], &[Action]) {
+    let count = actions.iter().take_while(|action| is_so(action)).count();
+    actions.split_at(count)
+}
 
-/// Speaks to one peer. What it is given it says from the back to the front, and returns how much is left there.
+/// Room for so many actions is kept between inputs.
+const KEPT_ACTIONS: usize = 32;
+
+/// Speaks to one peer. What it is given it says from the back to the front, and returns what is left there.
 struct Voice<'a, H: Host> {
     connection: &'a mut Connection<H::Stream, Body>,
     catalogue: &'a Catalogue<H::Address>,
@@ -164,52 +172,70 @@ struct Voice<'a, H: Host> {
 }
 
 impl<H: Host> Voice<'_, H> {
-    fn advertise(&mut self, adverts: &[Action]) -> usize {
-        let mut left = adverts.len();
-        while left > 0 && self.connection.unwritten() < UNWRITTEN_ENOUGH {
-            let start = left.saturating_sub(self.batch());
-            let hashes = adverts[start..left]
-                .iter()
-                .map(|advert| self.catalogue.hash(advert.hash()));
-            match self.connection.provide(hashes) {
-                Ok(tag) => self.counters.sent.add(tag),
-                // The connection is closed to new messages: there is nobody to tell.
-                Err(_) => return 0,
-            }
-            left = start;
-        }
-        left
+    /// Says the adverts, then the requests.
+    fn say<'s>(
+        &mut self,
+        adverts: &'s [Action],
+        requests: &'s [Action],
+    ) -> (&'s [Action], &'s [Action]) {
+        (self.advertise(adverts), self.request(requests))
     }
 
-    fn request(&mut self, requests: &[Action]) -> usize {
-        let mut left = requests.len();
-        let mut batch = self.batch();
-        while left > 0 && self.connection.unwritten() < UNWRITTEN_ENOUGH {
-            let start = left.saturating_sub(batch);
-            let mut hashes = requests[start..left]
-                .iter()
-                .map(Action::hash)
-                // What came while the request waited to be made is not asked for.
-                .filter(|&hash| !self.catalogue.holds(hash))
-                .map(|hash| self.catalogue.hash(hash))
-                .peekable();
-            if hashes.peek().is_none() {
-                left = start;
-                continue;
+    fn advertise<'s>(&mut self, mut adverts: &'s [Action]) -> &'s [Action] {
+        while !adverts.is_empty() && self.has_room() {
+            let (left, batch) = adverts.split_at(adverts.len().saturating_sub(self.batch()));
+            if self.provide(batch).is_err() {
+                // The connection is closed to new messages: there is nobody to tell.
+                return &[];
             }
-            match self.connection.request(hashes) {
-                Ok(tag) => self.counters.sent.add(tag),
-                Err(Misuse::TooManyRequested) if batch > 1 => {
-                    batch /= 2;
-                    continue;
-                }
+            adverts = left;
+        }
+        adverts
+    }
+
+    fn request<'s>(&mut self, mut requests: &'s [Action]) -> &'s [Action] {
+        let mut most = usize::MAX;
+        while !requests.is_empty() && self.has_room() {
+            let size = self.batch().min(most);
+            let (left, batch) = requests.split_at(requests.len().saturating_sub(size));
+            match self.ask(batch) {
+                Ok(()) => requests = left,
+                Err(Misuse::TooManyRequested) if size > 1 => most = size / 2,
                 Err(Misuse::TooManyRequested) => break,
                 // The connection is closed to new messages: there is nobody to ask.
-                Err(_) => return 0,
+                Err(_) => return &[],
             }
-            left = start;
         }
-        left
+        requests
+    }
+
+    /// Says a batch in one AVAILABLE.
+    fn provide(&mut self, batch: &[Action]) -> Result<(), Misuse> {
+        let hashes = batch
+            .iter()
+            .map(|advert| self.catalogue.hash(advert.hash()));
+        let tag = self.connection.provide(hashes)?;
+        self.counters.sent.add(tag);
+        Ok(())
+    }
+
+    /// Asks for a batch in one REQUEST, except for what came while it waited to be made.
+    fn ask(&mut self, batch: &[Action]) -> Result<(), Misuse> {
+        let mut hashes = batch
+            .iter()
+            .map(Action::hash)
+            .filter(|&hash| !self.catalogue.holds(hash))
+            .map(|hash| self.catalogue.hash(hash))
+            .peekable();
+        if hashes.peek().is_some() {
+            let tag = self.connection.request(hashes)?;
+            self.counters.sent.add(tag);
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        self.connection.unwritten() < UNWRITTEN_ENOUGH
     }
 
     fn batch(&self) -> usize {

@@ -8,6 +8,7 @@ mod stories;
 
 use std::time::Duration;
 
+use crate::nanos::Nanos;
 use crate::peer_set::PeerSet;
 use crate::strategy::{Action, Fault, HashIndex, PeerIndex, Strategy};
 
@@ -46,29 +47,29 @@ struct Want {
     /// Who was asked last: the search for the next one begins behind it.
     last: PeerIndex,
     /// When the live request was made.
-    since: Duration,
+    since: Nanos,
     /// Who was asked and has not answered.
     asked: PeerSet,
     /// Whose answer broke off.
     failed: PeerSet,
     /// When one last did so.
-    failed_at: Duration,
+    failed_at: Nanos,
     /// Whose answer was not the content of the hash.
     lied: PeerSet,
 }
 
-/// What is kept for each connection, so it is small: a `Duration` would take half as much again.
+/// What is kept for each connection.
 #[derive(Clone, Copy, Debug, Default)]
 struct Peer {
     /// When an answer of this peer last went on.
-    progress_ns: u64,
+    progress: Nanos,
     /// How many hashes that are not held it offers.
     offers: u32,
 }
 
 impl Peer {
     fn progress(&self) -> Duration {
-        Duration::from_nanos(self.progress_ns)
+        self.progress.into()
     }
 }
 
@@ -118,6 +119,9 @@ impl Trade {
         let removed = self.wants.swap_remove(want);
         if self.wants.is_empty() {
             self.deadline = None;
+            if self.wants.capacity() > KEPT_WANTS {
+                self.wants = Vec::new();
+            }
         }
         if let Some(moved) = self.wants.get(want) {
             self.known[moved.hash.index()].standing = Standing::wanted(want);
@@ -147,13 +151,13 @@ impl Trade {
         if let Some(peer) = offered.next_after(want.last, &except) {
             want.live = Some(peer);
             want.last = peer;
-            want.since = now;
+            want.since = now.into();
             want.asked.insert(peer);
             let hash = want.hash;
             self.actions.push(Action::Request { peer, hash });
             self.wake_at(now + self.stall);
         } else if !want.failed.is_empty() {
-            let due = want.failed_at + self.stall;
+            let due = Duration::from(want.failed_at) + self.stall;
             self.wake_at(due);
         }
     }
@@ -167,14 +171,15 @@ impl Trade {
     fn review(&mut self, index: usize, now: Duration) {
         let want = &mut self.wants[index];
         if let Some(peer) = want.live {
-            let due = want.since.max(self.peers[peer.index()].progress()) + self.stall;
+            let since = Duration::from(want.since);
+            let due = since.max(self.peers[peer.index()].progress()) + self.stall;
             if now < due {
                 self.wake_at(due);
                 return;
             }
             want.live = None;
         }
-        if want.failed_at + self.stall <= now {
+        if Duration::from(want.failed_at) + self.stall <= now {
             want.failed.clear();
         }
         self.ask(index, now);
@@ -205,10 +210,10 @@ impl Want {
             hash,
             live: None,
             last: PeerIndex::default(),
-            since: now,
+            since: now.into(),
             asked: PeerSet::default(),
             failed: PeerSet::default(),
-            failed_at: now,
+            failed_at: now.into(),
             lied: PeerSet::default(),
         }
     }
@@ -259,23 +264,22 @@ impl Strategy for Trade {
     }
 
     fn handle_offered(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration) {
-        let offers = self.peers[peer.index()].offers;
-        let max_offers = self.max_offers;
         let known = self.known_mut(hash);
         if known.standing == Standing::Held {
             known.offered.insert(peer);
             return;
         }
         if !known.offered.contains(peer) {
-            if offers >= max_offers {
+            let offers = &mut self.peers[peer.index()].offers;
+            if *offers >= self.max_offers {
                 let disconnect = Action::Disconnect { peer };
                 if self.actions.last() != Some(&disconnect) {
                     self.actions.push(disconnect);
                 }
                 return;
             }
-            known.offered.insert(peer);
-            self.peers[peer.index()].offers += 1;
+            *offers += 1;
+            self.known[hash.index()].offered.insert(peer);
         }
         let want = match self.want(hash) {
             Some(want) => want,
@@ -307,15 +311,13 @@ impl Strategy for Trade {
         for peer in known.offered.iter() {
             peers[peer.index()].offers -= 1;
         }
-        for peer in up.iter_except(&[&known.offered]) {
-            known.told.insert(peer);
-            actions.push(Action::Advertise { peer, hash });
-        }
+        let ignorant = up.except(&known.offered);
+        known.told.insert_all(&ignorant);
+        actions.extend(ignorant.iter().map(|peer| Action::Advertise { peer, hash }));
     }
 
     fn handle_progress(&mut self, peer: PeerIndex, now: Duration) {
-        // A clock that has run for 584 years stands still here.
-        self.peers[peer.index()].progress_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.peers[peer.index()].progress = now.into();
     }
 
     fn handle_refused(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration) {
@@ -343,7 +345,7 @@ impl Strategy for Trade {
         match fault {
             Fault::Broken => {
                 want.failed.insert(peer);
-                want.failed_at = now;
+                want.failed_at = now.into();
             }
             Fault::Wrong => {
                 want.lied.insert(peer);
@@ -366,12 +368,14 @@ impl Strategy for Trade {
         self.deadline
     }
 
-    fn poll_action(&mut self) -> Option<Action> {
-        let action = self.actions.pop();
-        if action.is_none() && self.actions.capacity() > KEPT_ACTIONS {
+    fn poll_actions(&mut self, actions: &mut Vec<Action>) {
+        if self.actions.is_empty() {
+            return;
+        }
+        actions.append(&mut self.actions);
+        if self.actions.capacity() > KEPT_ACTIONS {
             self.actions = Vec::new();
         }
-        action
     }
 
     fn remembers(&self, hash: HashIndex) -> bool {
@@ -398,4 +402,7 @@ impl Strategy for Trade {
 }
 
 /// Room for so many actions is kept between inputs; more was a burst, and a node may be one of a million.
-const KEPT_ACTIONS: usize = 64;
+const KEPT_ACTIONS: usize = 32;
+
+/// Room for so many wants is kept when there are none.
+const KEPT_WANTS: usize = 4;

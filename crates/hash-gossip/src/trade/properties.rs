@@ -139,7 +139,9 @@ impl Model {
 
     /// Carries out the actions, each of which must be justified.
     fn obey(&mut self, trade: &mut Trade) {
-        while let Some(action) = trade.poll_action() {
+        let mut actions = Vec::new();
+        trade.poll_actions(&mut actions);
+        for action in actions {
             match action {
                 Action::Advertise { peer, hash } => {
                     let key = (peer.index(), hash.index());

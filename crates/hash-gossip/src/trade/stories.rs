@@ -102,7 +102,8 @@ impl World {
     }
 
     fn drain(&mut self) -> Vec<Action> {
-        let mut actions: Vec<_> = std::iter::from_fn(|| self.trade.poll_action()).collect();
+        let mut actions = Vec::new();
+        self.trade.poll_actions(&mut actions);
         actions.sort_by_key(Action::order);
         actions
     }

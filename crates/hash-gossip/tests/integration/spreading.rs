@@ -1,8 +1,9 @@
 //! Nodes that nothing goes wrong for.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use hash_exchange::Hash;
+use hash_exchange::{Hash, Kind};
 
 use crate::world::{LATENCY, World};
 
@@ -33,6 +34,52 @@ fn two_nodes_trade_what_they_have() {
 }
 
 #[test]
+fn news_come_once_and_in_order() {
+    let mut world = World::new();
+    let nodes = world.nodes(&[(0, 1)]);
+    let check = |since, expected: &[&Hash]| {
+        let news = nodes[1].news(since);
+        let hashes: Vec<_> = news.iter().map(|record| &record.hash).collect();
+        assert_eq!(hashes, expected, "since {since}");
+    };
+    check(0, &[]);
+    let own = nodes[1].publish(*b"own");
+    world.run_for(Duration::from_secs(1));
+    check(0, &[&own]);
+
+    let other = nodes[0].publish(*b"other");
+    // Neither is new again.
+    nodes[0].publish(*b"own");
+    nodes[1].publish(*b"own");
+    world.run_for(Duration::from_secs(1));
+    check(0, &[&own, &other]);
+    check(1, &[&other]);
+    check(2, &[]);
+    check(usize::MAX, &[]);
+    let record = nodes[1].record(&other).expect("it is held");
+    assert_eq!(nodes[1].news(1), [record]);
+}
+
+#[test]
+fn what_is_published_together_is_offered_together() {
+    let mut world = World::new();
+    let nodes = world.nodes(&[(0, 1), (0, 2)]);
+    world.run_for(Duration::from_secs(1));
+    let bodies = [*b"beep", *b"boop", *b"beep"].map(|body| (Hash::sha1(&body), Rc::from(body)));
+    nodes[0].publish_all(bodies);
+    nodes[0].publish_all([]);
+    world.run_for(Duration::from_secs(1));
+    let count = |kind| {
+        nodes
+            .iter()
+            .map(|node| node.sent().frames(kind))
+            .sum::<u64>()
+    };
+    assert_eq!((count(Kind::Available), count(Kind::Request)), (2, 2));
+    assert!(nodes.iter().all(|node| node.hashes().len() == 2));
+}
+
+#[test]
 fn a_hop_takes_three_latencies() {
     let mut world = World::new();
     let nodes = world.nodes(&[(0, 1), (1, 2), (2, 3)]);
@@ -56,9 +103,9 @@ fn many_hashes_go_in_batches() {
     }
     world.run_for(Duration::from_secs(5));
     assert_eq!(nodes[1].hashes().len(), 2500);
-    assert_eq!(nodes[0].sent().frames(hash_exchange::Kind::Available), 3);
-    assert_eq!(nodes[1].sent().frames(hash_exchange::Kind::Available), 0);
-    assert_eq!(nodes[1].sent().frames(hash_exchange::Kind::Request), 3);
+    assert_eq!(nodes[0].sent().frames(Kind::Available), 3);
+    assert_eq!(nodes[1].sent().frames(Kind::Available), 0);
+    assert_eq!(nodes[1].sent().frames(Kind::Request), 3);
 }
 
 #[test]
