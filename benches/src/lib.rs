@@ -1,1 +1,8 @@
-//! Benchmarks of the workspace: see `benches/benches` and `benches/tests`.
+//! What the benchmarks of the workspace run: `benches/workspace` measures time, `tests/integration` counts memory.
+//!
+//! - [`pair`] is two sessions with nothing between them.
+//! - [`flood`] is the least that a node can do to spread hashes, on the same network as the real node: what a run of
+//!   real nodes is compared with.
+
+pub mod flood;
+pub mod pair;

@@ -1,0 +1,79 @@
+//! Whole runs: scenarios of the house, from the start of their nodes to the check that sees them converged. The bound is
+//! a flood over the same graph and links, which hashes nothing, parses nothing and checks nothing.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, SamplingMode, Throughput};
+use hx_benches::flood::{self, Flooder};
+use hxsim::gossip::{self, Gossip};
+use hxsim::run::{self, End, Run};
+use hxsim::scenario::Scenario;
+use hxsim::topology::Graph;
+use simnet::{Layout, World};
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("run");
+    group.sampling_mode(SamplingMode::Flat);
+    scenario(&mut group, "hello");
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(10));
+    let (thousand, graph) = scenario(&mut group, "thousand");
+    flood(&mut group, &thousand, &graph);
+    group.finish();
+}
+
+/// Frames a second.
+fn scenario(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) -> (Scenario, Graph) {
+    let sims = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sims");
+    let scenario = Scenario::load(&sims.join(name).with_extension("toml"), &[]);
+    let scenario = scenario.unwrap_or_else(|bad| panic!("{bad}"));
+    let graph = scenario.topology.graph(scenario.nodes, scenario.seed);
+    let graph = graph.expect("a possible graph");
+    let gossip = Gossip::new(&scenario, &graph).expect("its bodies are drawn or spelled out");
+
+    let run = converge(&gossip, &scenario, &graph);
+    let report = gossip::report(&gossip, &scenario, &graph, &run);
+    let frames = report.metrics.frames.iter().map(|count| count.frames).sum();
+    drop(run);
+    group.throughput(Throughput::Elements(frames));
+    group.bench_function(format!("{name} ({frames} frames)"), |bencher| {
+        let run = |()| converge(&gossip, &scenario, &graph);
+        bencher.iter_batched(|| (), run, BatchSize::PerIteration);
+    });
+    (scenario, graph)
+}
+
+fn converge(gossip: &Gossip, scenario: &Scenario, graph: &Graph) -> Run<Gossip> {
+    let watch = |_| ControlFlow::Continue(());
+    let run = run::run(gossip, scenario, graph, Layout::default(), watch);
+    let run = run.expect("a network that can be simulated");
+    assert!(matches!(run.end, End::Converged(_)), "{:?}", run.end);
+    run
+}
+
+/// Messages a second.
+fn flood(group: &mut BenchmarkGroup<'_, WallTime>, scenario: &Scenario, graph: &Graph) {
+    const NUMBERS: u16 = 16;
+    let network = run::network(scenario);
+    let run = |()| {
+        let world = World::new(&network, Layout::default(), |host| {
+            let own = u16::try_from(host.id()).ok().filter(|id| *id < NUMBERS);
+            Flooder::start(&host, graph, NUMBERS, own.as_slice())
+        });
+        let mut world = world.expect("a network that can be simulated");
+        world.run_until(scenario.run.horizon);
+        world
+    };
+    let messages = flood::messages(graph, NUMBERS);
+    let sent: u64 = run(()).nodes().map(Flooder::sent).sum();
+    assert_eq!(sent, messages, "everything has spread");
+    group.throughput(Throughput::Elements(messages));
+    group.bench_function(
+        format!("thousand: bound (flood, {messages} messages)"),
+        |bencher| bencher.iter_batched(|| (), run, BatchSize::PerIteration),
+    );
+}

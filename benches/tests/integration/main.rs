@@ -1,0 +1,5 @@
+//! How many bytes of the heap a connection takes that nobody uses.
+
+mod heap;
+mod idle;
+mod islands;
