@@ -225,6 +225,23 @@ impl Core {
         }
     }
 
+    /// Writes a timer that is about to fire into the trace.
+    pub(crate) fn trace_timer(&mut self, node: NodeId, digest: u64) {
+        let time = self.now;
+        if let Some(trace) = &mut self.trace {
+            trace.push(TraceEvent {
+                time,
+                node,
+                source: node,
+                kind: Kind::Wake,
+                slot: 0,
+                sequence: 0,
+                length: 0,
+                digest,
+            });
+        }
+    }
+
     /// Moves what has arrived and was not read at once into its stream.
     pub(crate) fn spill_arrival(&mut self, id: NodeId) {
         let Some(arrival) = self.arrival.take() else {

@@ -186,6 +186,10 @@ mod tests {
         // A million nodes have eight million of them.
         assert!(size_of::<End>() <= 112, "{}", size_of::<End>());
         assert_eq!(size_of::<crate::executor::Task>(), 32);
-        assert!(size_of::<crate::node::Node>() <= 384, "{}", size_of::<crate::node::Node>());
+        assert!(
+            size_of::<crate::node::Node>() <= 384,
+            "{}",
+            size_of::<crate::node::Node>()
+        );
     }
 }

@@ -27,6 +27,16 @@ impl TraceEvent {
     pub const fn node(&self) -> NodeId {
         self.node
     }
+
+    /// Whether the two are one event but for the bytes that it carries, or for what its node has been through before.
+    pub fn differs_in_content(&self, other: &Self) -> bool {
+        let digest = self.digest;
+        let other = Self {
+            digest,
+            ..other.clone()
+        };
+        *self == other
+    }
 }
 
 impl fmt::Display for TraceEvent {

@@ -138,6 +138,7 @@ fn the_trace_says_what_happened_to_a_node() {
     world.begin_trace();
     world.run_until(Time::from_millis(310));
     let trace = world.trace();
+    assert_eq!(trace.len() as u64, world.events(), "all of it is there");
     let of_node = trace.iter().filter(|event| event.node() == 1);
     let text: Vec<_> = of_node.map(ToString::to_string).collect();
     assert!(text[0].contains("node 1: dial from node"), "{}", text[0]);
@@ -145,6 +146,7 @@ fn the_trace_says_what_happened_to_a_node() {
         .iter()
         .filter(|line| line.contains("300ms node 1: cut by the fault schedule"));
     assert_eq!(cuts.count(), 2);
+    assert!(text.iter().any(|line| line.contains("ms node 1: timer [")));
 }
 
 proptest! {
