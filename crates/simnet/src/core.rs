@@ -134,8 +134,8 @@ impl Core {
             // Our own waker is known by its address; the slot is all that needs keeping.
             Some(polled) if polled.waker == cx.waker().data() => Waiter::task(polled.slot),
             _ => {
-                let foreign = &mut self.node(id).foreign;
-                foreign.insert((slot, side), cx.waker().clone());
+                let wakers = &mut self.node(id).rare().wakers;
+                wakers.insert((slot, side), cx.waker().clone());
                 Waiter::FOREIGN
             }
         };
@@ -157,7 +157,7 @@ impl Core {
         match std::mem::replace(waiter, Waiter::NOBODY) {
             Waiter::NOBODY => {}
             Waiter::FOREIGN => {
-                let waker = node.foreign.remove(&(slot, side));
+                let waker = node.rare().wakers.remove(&(slot, side));
                 self.wakers.extend(waker);
             }
             task => node.wake(task.slot()),

@@ -14,6 +14,8 @@ pub(crate) struct Task {
     pub(crate) running: Option<Running>,
     /// It stands in its node's list of ready tasks.
     pub(crate) queued: bool,
+    /// The next free slot, if this one is free.
+    pub(crate) next_free: u32,
 }
 
 /// A task that has not ended.

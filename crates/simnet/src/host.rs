@@ -105,7 +105,7 @@ impl Host {
         let node = core.node(self.id);
         let count = node.rngs;
         node.rngs += 1;
-        ChaCha8Rng::seed_from_u64(draw(seed, RNG, u64::from(self.id), count))
+        ChaCha8Rng::seed_from_u64(draw(seed, RNG, u64::from(self.id), u64::from(count)))
     }
 
     /// Takes connections on a port from now on.
@@ -119,7 +119,8 @@ impl Host {
         if listeners.iter().any(|it| it.port == port) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        crate::node::grow_gently(listeners);
+        // Few nodes have a second one.
+        listeners.reserve_exact(1);
         listeners.push(Listening {
             port,
             backlog: Default::default(),

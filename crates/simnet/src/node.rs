@@ -6,34 +6,42 @@ use crate::end::End;
 use crate::executor::Task;
 use crate::{NodeId, Time};
 
-/// What the world keeps of one node: its tasks, timers and stream ends, and what it has carried.
-#[derive(Default)]
+/// What the world keeps of one node: its tasks, timers and stream ends, and what it has carried. What few nodes need lies behind a pointer.
 pub(crate) struct Node {
     pub(crate) tasks: Vec<Task>,
-    free_tasks: Vec<u32>,
+    /// The last slot that became free; each free one names the one before it.
+    free_task: u32,
     /// Slots of tasks to poll, in the order in which they were woken.
     ready: Vec<u32>,
     pub(crate) ends: Vec<End>,
-    pub(crate) free_ends: Vec<u32>,
+    /// The same for the ends of streams.
+    pub(crate) free_end: u32,
     pub(crate) listeners: Vec<Listening>,
     /// What is due at a time; the number keeps two entries of one instant apart and in order.
     pub(crate) timers: BTreeMap<(Time, u32), Due>,
     /// The earliest `Wake` event that is underway to this node.
     pub(crate) wake_at: Option<Time>,
-    /// Wakers of combinators that wait for a stream, by (slot of the end, direction).
-    pub(crate) foreign: BTreeMap<(u32, Side), Waker>,
-    /// How often this node has dialled each other one: tells two streams of one pair apart.
-    pub(crate) dials: BTreeMap<NodeId, u32>,
-    /// Bytes that streams now gone have accepted, by the node at their other end.
-    pub(crate) past: BTreeMap<NodeId, u64>,
+    pub(crate) rare: Option<Box<Rare>>,
     /// Numbers what this node causes: events and timers.
     pub(crate) order: u32,
-    pub(crate) rngs: u64,
-    task_draws: u64,
+    pub(crate) rngs: u32,
+    task_draws: u32,
     pub(crate) digest: u64,
     pub(crate) events: u64,
     pub(crate) carried: Carried,
 }
+
+/// What a node has once combinators wait for its streams, or once streams of it are gone.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Wakers of combinators, by (slot of the end, direction).
+    pub(crate) wakers: BTreeMap<(u32, Side), Waker>,
+    /// Bytes that streams now gone have accepted, by the node at their other end.
+    pub(crate) past: BTreeMap<NodeId, u64>,
+}
+
+/// The end of a list of free slots.
+pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 /// Bytes of streams, by where they went, and the segments that carried them.
 ///
@@ -99,6 +107,28 @@ pub(crate) enum Waiting {
 
 const TASK_ORDER: Purpose = Purpose::new("simnet.task_order");
 
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            tasks: Vec::new(),
+            free_task: NO_SLOT,
+            ready: Vec::new(),
+            ends: Vec::new(),
+            free_end: NO_SLOT,
+            listeners: Vec::new(),
+            timers: BTreeMap::new(),
+            wake_at: None,
+            rare: None,
+            order: 0,
+            rngs: 0,
+            task_draws: 0,
+            digest: 0,
+            events: 0,
+            carried: Carried::default(),
+        }
+    }
+}
+
 impl Node {
     pub(crate) fn next_order(&mut self) -> u32 {
         self.order = self.order.wrapping_add(1);
@@ -107,8 +137,8 @@ impl Node {
 
     /// A free task slot.
     pub(crate) fn task_slot(&mut self) -> u32 {
-        if let Some(slot) = self.free_tasks.pop() {
-            return slot;
+        if let Some(task) = self.tasks.get(self.free_task as usize) {
+            return std::mem::replace(&mut self.free_task, task.next_free);
         }
         let slot = u32::try_from(self.tasks.len()).expect("a node runs less than 2^32 tasks");
         grow_gently(&mut self.tasks);
@@ -117,7 +147,11 @@ impl Node {
     }
 
     pub(crate) fn free_task(&mut self, slot: u32) {
-        self.free_tasks.push(slot);
+        self.tasks[slot as usize].next_free = std::mem::replace(&mut self.free_task, slot);
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// Puts a task on the list of those to poll, once.
@@ -140,7 +174,7 @@ impl Node {
             1 => 0,
             several => {
                 self.task_draws += 1;
-                let raw = draw(seed, TASK_ORDER, u64::from(id), self.task_draws);
+                let raw = draw(seed, TASK_ORDER, u64::from(id), u64::from(self.task_draws));
                 bounded(raw, several as u64) as usize
             }
         };

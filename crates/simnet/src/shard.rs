@@ -191,7 +191,7 @@ impl<T> Drop for Shard<T> {
             for node in core.nodes_mut() {
                 tasks.extend(node.tasks.iter_mut().map(|task| task.running.take()));
                 node.timers.clear();
-                node.foreign.clear();
+                node.rare = None;
             }
         }
         drop(tasks);

@@ -141,7 +141,8 @@ impl<T> World<T> {
     pub fn accepted_between(&self) -> Vec<(NodeId, NodeId, u64)> {
         let mut all = Vec::new();
         let nodes = self.per_node(|node| {
-            let mut by_peer = node.past.clone();
+            let past = node.rare.as_ref().map(|rare| rare.past.clone());
+            let mut by_peer = past.unwrap_or_default();
             for end in node.ends.iter().filter(|end| end.accepted > 0) {
                 *by_peer.entry(end.peer).or_default() += end.accepted;
             }

@@ -2,7 +2,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use crate::core::Core;
-use crate::draw::{Purpose, bounded, chance, draw};
+use crate::draw::{Purpose, bounded, chance, draw, mix};
 use crate::end::{End, State, owner};
 use crate::event::Kind;
 use crate::node::Side;
@@ -15,9 +15,12 @@ const SPLIT_AT: Purpose = Purpose::new("simnet.split_at");
 impl Core {
     /// Begins a connection; its end's slot and generation.
     pub(crate) fn connect(&mut self, id: NodeId, dest: NodeId, port: u16) -> (u32, u32) {
-        let dials = self.node(id).dials.entry(dest).or_default();
-        let dial = *dials;
-        *dials += 1;
+        // A stream is told from others of the pair by when it was dialled, and from those dialled at the same time by how many
+        // there were: nothing needs to be remembered for that.
+        let now = self.now.as_nanos();
+        let others = self.node(id).ends.iter();
+        let others = others.filter(|end| end.peer == dest && end.state != State::Free);
+        let dial = mix(mix(now) ^ others.count() as u64);
         let owner = owner(self.plan.seed, id, dest, id, dial);
         let slot = self.allocate(id, dest, State::Connecting, owner);
         self.send(id, slot, Kind::Syn, u32::from(port), &dial.to_le_bytes());

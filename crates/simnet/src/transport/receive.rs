@@ -55,14 +55,14 @@ impl Core {
 
     fn receive_dial(&mut self, event: &Event, header: Header) {
         let (id, dialler) = (event.dest, event.source);
-        let mut dial = [0; 4];
+        let mut dial = [0; 8];
         dial.copy_from_slice(self.window.payload(event));
         let owner = owner(
             self.plan.seed,
             id,
             dialler,
             dialler,
-            u32::from_le_bytes(dial),
+            u64::from_le_bytes(dial),
         );
         let listening = self.node(id).listeners.iter();
         let free = |it: &Listening| u32::from(it.port) == header.word && it.backlog.len() < BACKLOG;

@@ -20,8 +20,9 @@ impl Core {
     pub(super) fn allocate(&mut self, id: NodeId, peer: NodeId, state: State, owner: u64) -> u32 {
         let plan = self.plan.clone();
         let node = self.node(id);
-        if let Some(slot) = node.free_ends.pop() {
-            let end = &mut node.ends[slot as usize];
+        let slot = node.free_end;
+        if let Some(end) = node.ends.get_mut(slot as usize) {
+            node.free_end = end.peer_slot;
             *end = End::new(peer, end.generation, state, &plan.streams, owner);
             return slot;
         }
@@ -37,16 +38,19 @@ impl Core {
         let node = self.node(id);
         let end = &mut node.ends[slot as usize];
         node.carried.discarded += end.kept_bytes();
-        if end.accepted > 0 {
-            *node.past.entry(end.peer).or_default() += std::mem::take(&mut end.accepted);
-        }
+        let (peer, accepted) = (end.peer, std::mem::take(&mut end.accepted));
         end.generation = end.generation.wrapping_add(1);
         end.state = State::Free;
         end.trouble = None;
         end.unread = None;
-        node.foreign.remove(&(slot, Side::Read));
-        node.foreign.remove(&(slot, Side::Write));
-        node.free_ends.push(slot);
+        end.peer_slot = std::mem::replace(&mut node.free_end, slot);
+        if accepted > 0 {
+            *node.rare().past.entry(peer).or_default() += accepted;
+        }
+        if let Some(rare) = &mut node.rare {
+            rare.wakers.remove(&(slot, Side::Read));
+            rare.wakers.remove(&(slot, Side::Write));
+        }
     }
 
     /// Sends the next segment of a stream; if it is lost, it is kept for another transmission.
