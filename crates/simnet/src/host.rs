@@ -145,9 +145,8 @@ impl Host {
             if dest >= core.plan.nodes {
                 return Err(io::ErrorKind::AddrNotAvailable.into());
             }
-            let (slot, generation) = core.connect(self.id, dest, port);
-            let stream = Stream::new(self.clone(), slot, generation, dest);
-            (stream, core.plan.streams.timeout)
+            let slot = core.connect(self.id, dest, port);
+            (Stream::new(self, slot), core.plan.streams.timeout)
         };
         let connected = poll_fn(|cx| stream.poll_connected(cx));
         match self.timeout(timeout, connected).await {
@@ -216,8 +215,7 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         let Some(order) = self.order else { return };
         if let Ok(mut core) = self.host.core.try_borrow_mut() {
-            let timers = &mut core.node(self.host.id).timers;
-            let removed = timers.remove(&(self.deadline, order));
+            let removed = core.node(self.host.id).take_timer((self.deadline, order));
             drop(core);
             drop(removed);
         }
@@ -248,11 +246,8 @@ impl Listener {
             if listening.backlog.is_empty() {
                 listening.backlog = Default::default();
             }
-            let end = &node.ends[slot as usize];
-            let (generation, peer) = (end.generation, end.peer);
-            drop(core);
-            let stream = Stream::new(self.host.clone(), slot, generation, peer);
-            return Poll::Ready((stream, peer));
+            let peer = node.ends[slot as usize].peer;
+            return Poll::Ready((Stream::new(&self.host, slot), peer));
         }
         let waiting = match polled {
             Some(polled) if polled.waker == cx.waker().data() => Waiting::Task(polled.slot),

@@ -154,6 +154,15 @@ impl Node {
         self.rare.get_or_insert_default()
     }
 
+    /// Takes a timer out. An empty map would keep the memory of its last entry: of the nodes of a large network most have no timer.
+    pub(crate) fn take_timer(&mut self, key: (Time, u32)) -> Option<Due> {
+        let due = self.timers.remove(&key);
+        if self.timers.is_empty() {
+            self.timers = BTreeMap::new();
+        }
+        due
+    }
+
     /// Puts a task on the list of those to poll, once.
     pub(crate) fn wake(&mut self, slot: u32) {
         let task = &mut self.tasks[slot as usize];
@@ -179,6 +188,10 @@ impl Node {
             }
         };
         let slot = self.ready.swap_remove(chosen);
+        if self.ready.is_empty() && self.ready.capacity() > 4 {
+            // Many are ready at the start, and hardly ever again.
+            self.ready = Vec::new();
+        }
         self.tasks[slot as usize].queued = false;
         Some(slot)
     }

@@ -121,7 +121,7 @@ impl<T> Shard<T> {
                     let node = core.node(id);
                     node.events += 1;
                     node.digest = fold(node.digest, mix(at.as_nanos()));
-                    let (digest, due) = (node.digest, node.timers.remove(&(at, number)));
+                    let (digest, due) = (node.digest, node.take_timer((at, number)));
                     core.trace_timer(id, digest);
                     if let Some(due) = due {
                         core.fire(id, due);

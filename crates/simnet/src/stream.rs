@@ -1,6 +1,8 @@
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -15,25 +17,24 @@ use crate::{Host, NodeId};
 /// Reads end with an error of kind `ConnectionReset` (cut, or the peer is gone) or `TimedOut` (nothing got through for too long); what had
 /// arrived before can still be read.
 pub struct Stream {
-    host: Host,
+    core: Rc<RefCell<Core>>,
+    node: NodeId,
+    /// The end is the stream's as long as the stream lives.
     slot: u32,
-    generation: u32,
-    peer: NodeId,
 }
 
 impl Stream {
-    pub(crate) const fn new(host: Host, slot: u32, generation: u32, peer: NodeId) -> Self {
+    pub(crate) fn new(host: &Host, slot: u32) -> Self {
         Self {
-            host,
+            core: host.core.clone(),
+            node: host.id,
             slot,
-            generation,
-            peer,
         }
     }
 
     /// The node at the other end.
-    pub const fn peer(&self) -> NodeId {
-        self.peer
+    pub fn peer(&self) -> NodeId {
+        self.with(|core, id| core.node(id).ends[self.slot as usize].peer)
     }
 
     pub(crate) fn poll_connected(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -41,13 +42,7 @@ impl Stream {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Core, NodeId) -> T) -> T {
-        let mut core = self.host.core.borrow_mut();
-        debug_assert_eq!(
-            core.node(self.host.id).ends[self.slot as usize].generation,
-            self.generation,
-            "an end lives as long as its stream"
-        );
-        act(&mut core, self.host.id)
+        act(&mut self.core.borrow_mut(), self.node)
     }
 }
 
@@ -83,8 +78,8 @@ impl AsyncWrite for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         // The world itself may be going down, in the middle of whatever it does.
-        if let Ok(mut core) = self.host.core.try_borrow_mut() {
-            core.let_go(self.host.id, self.slot);
+        if let Ok(mut core) = self.core.try_borrow_mut() {
+            core.let_go(self.node, self.slot);
         }
     }
 }
@@ -92,8 +87,8 @@ impl Drop for Stream {
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream")
-            .field("node", &self.host.id)
-            .field("peer", &self.peer)
+            .field("node", &self.node)
+            .field("slot", &self.slot)
             .finish()
     }
 }

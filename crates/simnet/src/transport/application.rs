@@ -13,8 +13,8 @@ const SPLIT_AT: Purpose = Purpose::new("simnet.split_at");
 
 /// What the application does to a stream.
 impl Core {
-    /// Begins a connection; its end's slot and generation.
-    pub(crate) fn connect(&mut self, id: NodeId, dest: NodeId, port: u16) -> (u32, u32) {
+    /// Begins a connection; its end's slot.
+    pub(crate) fn connect(&mut self, id: NodeId, dest: NodeId, port: u16) -> u32 {
         // A stream is told from others of the pair by when it was dialled, and from those dialled at the same time by how many
         // there were: nothing needs to be remembered for that.
         let now = self.now.as_nanos();
@@ -24,7 +24,7 @@ impl Core {
         let owner = owner(self.plan.seed, id, dest, id, dial);
         let slot = self.allocate(id, dest, State::Connecting, owner);
         self.send(id, slot, Kind::Syn, u32::from(port), &dial.to_le_bytes());
-        (slot, self.node(id).ends[slot as usize].generation)
+        slot
     }
 
     pub(crate) fn poll_connected(
