@@ -75,17 +75,23 @@ pub struct ResponseId(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServedId(pub(crate) u32);
 
+impl ServedId {
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
 /// The list of hashes in a message, read where it stands.
 #[derive(Clone, Copy)]
 pub struct Hashes<'a> {
-    /// A whole message, validated: every field well-formed, every hash UTF-8.
-    message: &'a [u8],
+    /// The fields of a message, validated: every one well-formed, every hash UTF-8.
+    fields: &'a [u8],
     len: usize,
 }
 
 impl<'a> Hashes<'a> {
-    pub(crate) fn new(message: &'a [u8], len: usize) -> Self {
-        Self { message, len }
+    pub(crate) const fn new(fields: &'a [u8], len: usize) -> Self {
+        Self { fields, len }
     }
 
     /// The number of hashes; a hash may occur more than once.
@@ -111,7 +117,7 @@ impl<'a> Hashes<'a> {
     }
 
     fn texts(self) -> HashTexts<'a> {
-        HashTexts::new(self.message)
+        HashTexts::new(self.fields)
     }
 }
 

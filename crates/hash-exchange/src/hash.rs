@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::fmt;
 
 use sha1::Digest;
@@ -10,7 +11,7 @@ use sha1::Digest;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(Repr);
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Repr {
     Sha1([u8; SHA1_LEN]),
     Text(Box<str>),
@@ -44,6 +45,7 @@ impl Hash {
     }
 
     /// Reads the string as it stands on the wire; `None` if it is not UTF-8.
+    #[inline]
     pub(crate) fn from_wire(text: &[u8]) -> Option<Self> {
         match parse_hex(text) {
             Some(digest) => Some(Self(Repr::Sha1(digest))),
@@ -65,6 +67,29 @@ impl Hash {
             Repr::Sha1(digest) => out.extend_from_slice(&to_hex(digest)),
             Repr::Text(text) => out.extend_from_slice(text.as_bytes()),
         }
+    }
+}
+
+// Digests are compared as three numbers, for maps of hashes do little else.
+impl Ord for Repr {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Sha1(a), Self::Sha1(b)) => {
+                let (a, b) = (words(a), words(b));
+                a.cmp(&b)
+            }
+            (Self::Sha1(_), Self::Text(_)) => Ordering::Less,
+            (Self::Text(_), Self::Sha1(_)) => Ordering::Greater,
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+        }
+    }
+}
+
+impl PartialOrd for Repr {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -104,23 +129,25 @@ impl fmt::Debug for Hash {
 const SHA1_LEN: usize = 20;
 const HEX_LEN: usize = 2 * SHA1_LEN;
 
+/// The digest as numbers, whose order is that of its bytes.
+#[inline]
+fn words(digest: &[u8; SHA1_LEN]) -> (u64, u64, u32) {
+    let (first, rest) = digest.split_first_chunk().expect(SHA1_IS_20);
+    let (second, rest) = rest.split_first_chunk().expect(SHA1_IS_20);
+    let third = rest.first_chunk().expect(SHA1_IS_20);
+    (
+        u64::from_be_bytes(*first),
+        u64::from_be_bytes(*second),
+        u32::from_be_bytes(*third),
+    )
+}
+
+const SHA1_IS_20: &str = "a digest has 8 + 8 + 4 bytes";
+
 /// The digit of a nibble. Arithmetic instead of a table, so that the compiler does many at once: hexadecimal is a good
 /// part of what a message costs.
 const fn digit(nibble: u8) -> u8 {
     nibble + b'0' + if nibble > 9 { b'a' - b'0' - 10 } else { 0 }
-}
-
-/// The value of a lower-case digit, or at least 16; upper case is another string, hence another hash.
-const fn nibble(digit: u8) -> u8 {
-    let decimal = digit.wrapping_sub(b'0');
-    let letter = digit.wrapping_sub(b'a');
-    if decimal < 10 {
-        decimal
-    } else if letter < 6 {
-        letter + 10
-    } else {
-        0xff
-    }
 }
 
 fn to_hex(digest: &[u8; SHA1_LEN]) -> [u8; HEX_LEN] {
@@ -132,18 +159,36 @@ fn to_hex(digest: &[u8; SHA1_LEN]) -> [u8; HEX_LEN] {
     hex
 }
 
+/// Reads lower-case digits; upper case is another string, hence another hash.
 fn parse_hex(text: &[u8]) -> Option<[u8; SHA1_LEN]> {
     let text: &[u8; HEX_LEN] = text.try_into().ok()?;
-    let nibbles = text.map(nibble);
-    // One test for all keeps the loops flat.
-    if nibbles.iter().fold(0, |all, nibble| all | nibble) > 15 {
-        return None;
-    }
+    let (words, _) = text.as_chunks::<8>();
     let mut digest = [0; SHA1_LEN];
-    for index in 0..SHA1_LEN {
-        digest[index] = nibbles[2 * index] << 4 | nibbles[2 * index + 1];
+    let (quads, _) = digest.as_chunks_mut::<4>();
+    // One test for all keeps the loop flat.
+    let mut wrong = 0;
+    for (word, quad) in words.iter().zip(quads) {
+        let (value, other) = parse_word(u64::from_le_bytes(*word));
+        *quad = value.to_le_bytes();
+        wrong |= other;
     }
-    Some(digest)
+    (wrong == 0).then_some(digest)
+}
+
+/// Reads eight digits at once, a byte each. The second number is not zero if one of them is none.
+#[inline]
+const fn parse_word(digits: u64) -> (u32, u64) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Letters have bit 6, and their low bits are nine less than their value.
+    let letters = digits >> 6 & ONES;
+    let nibbles = (digits & (ONES * 0x0f)) + letters * 9;
+    // What was a digit is the same again when it is written.
+    let above_9 = (nibbles + ONES * 6) >> 4 & ONES;
+    let again = nibbles + ONES * (b'0' as u64) + above_9 * (b'a' - b'0' - 10) as u64;
+    let wrong = (digits ^ again) | (nibbles & (ONES * 0x10));
+    let bytes = (nibbles << 4 | nibbles >> 8) & 0x00ff_00ff_00ff_00ff;
+    let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+    ((pairs | pairs >> 16) as u32, wrong)
 }
 
 #[cfg(test)]
@@ -162,6 +207,38 @@ mod tests {
             assert_eq!(Hash::new(text).as_sha1(), None);
             assert_eq!(Hash::new(text).to_string(), text);
             assert_eq!(Hash::from(text.to_owned()), Hash::new(text));
+        }
+    }
+
+    #[test]
+    fn only_lower_case_digits_are_digits() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                let digits = u64::from_le_bytes(*b"01789abf") & !(0xff << (8 * place));
+                let (value, wrong) = parse_word(digits | u64::from(byte) << (8 * place));
+                let expected = match byte {
+                    b'0'..=b'9' => Some(byte - b'0'),
+                    b'a'..=b'f' => Some(byte - b'a' + 10),
+                    _ => None,
+                };
+                assert_eq!(expected.is_some(), wrong == 0, "{byte} at {place}");
+                if let Some(nibble) = expected {
+                    let found = value.to_le_bytes()[place / 2] >> (4 * (1 - place % 2)) & 15;
+                    assert_eq!(found, nibble);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn digests_are_in_the_order_of_their_bytes() {
+        for place in 0..SHA1_LEN {
+            let (mut low, mut high) = ([7; SHA1_LEN], [7; SHA1_LEN]);
+            low[place] = 0x7f;
+            high[place] = 0x80;
+            low[place + 1..].fill(0xff);
+            let text = Hash::new("");
+            assert!(Hash::from_sha1(low) < Hash::from_sha1(high) && Hash::from_sha1(high) < text);
         }
     }
 

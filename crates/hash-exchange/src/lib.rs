@@ -65,6 +65,7 @@
 mod connection;
 mod error;
 mod event;
+mod few;
 mod hash;
 mod limits;
 mod session;

@@ -1,7 +1,7 @@
 mod assemble;
 mod halves;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::mem;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -12,6 +12,8 @@ use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 use self::assemble::Inbox;
 pub use self::assemble::OwnedEvent;
 pub use self::halves::Halves;
+use crate::few::Few;
+use crate::session::reserve;
 use crate::{
     Error, Event, Hash, Hashes, Limits, Misuse, ProtocolError, ResponseId, ServedId, Session, Sha1,
     Tag, Verifier,
@@ -69,7 +71,7 @@ pub struct Connection<Io, B, V: Verifier = Sha1> {
     out: Vec<u8>,
     written: usize,
     /// What is read from to serve the session's contents.
-    bodies: BTreeMap<ServedId, B>,
+    bodies: Few<ServedId, B>,
     /// Read from the transport and not handled yet, because the application paused.
     unread: Option<Box<Unread>>,
     /// What `next` assembles; none when idle.
@@ -108,7 +110,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
             session: Session::new(limits, verifier),
             out: Vec::new(),
             written: 0,
-            bodies: BTreeMap::new(),
+            bodies: Few::None,
             unread: None,
             inbox: None,
             unflushed: false,
@@ -229,8 +231,8 @@ where
                 self.unread = Some(Box::new(Unread { bytes, position: 0 }));
                 return Poll::Ready(Ok(Progress::Paused));
             }
-            if read == SMALL_BUFFER {
-                large.resize(LARGE_BUFFER, 0);
+            if read == buffer.len() && read < LARGE_BUFFER {
+                large = vec![0; read * BUFFER_GROWTH];
             }
         }
         // There is more, both ways perhaps; but others want their turn.
@@ -244,7 +246,15 @@ where
     /// # Errors
     ///
     /// The transport's, or [`Error::Unread`].
+    #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.out.capacity() == 0 && !self.unflushed {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_write(cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while self.written < self.out.len() {
             let wrote = Pin::new(&mut self.io).poll_write(cx, &self.out[self.written..]);
             match wrote {
@@ -346,9 +356,6 @@ where
             application.sent(tag.expect("it is this content's turn"));
             if !session.is_serving(served) {
                 bodies.remove(&served);
-                if bodies.is_empty() {
-                    *bodies = BTreeMap::new();
-                }
                 return true;
             }
             wrote = true;
@@ -378,8 +385,15 @@ where
     ) -> Result<Option<usize>, Error> {
         while let Some(event) = self.session.receive(&mut input)? {
             let flow = match event {
+                // A single hash, which is the usual REQUEST, needs no list.
+                Event::Request(hashes) if hashes.len() == 1 => {
+                    let hash = hashes.iter().next();
+                    let found = hash.and_then(|hash| open(hash, application));
+                    self.answer(found, application)?;
+                    ControlFlow::Continue(())
+                }
                 Event::Request(hashes) => {
-                    let found = find(hashes, application);
+                    let found = open_each(hashes, application);
                     self.answer(found, application)?;
                     ControlFlow::Continue(())
                 }
@@ -398,24 +412,30 @@ where
 
     fn answer<A: Application<Body = B>>(
         &mut self,
-        found: Vec<(Hash, Source<B>)>,
+        found: impl IntoIterator<Item = (Hash, Source<B>)>,
         application: &mut A,
     ) -> Result<(), Error> {
         // Room for the answer and a small content behind it.
-        self.out.reserve(USUAL_ANSWER);
-        let mappings = found
-            .iter()
-            .map(|(hash, source)| (hash.clone(), source.sequence));
+        reserve(&mut self.out, USUAL_ANSWER);
+        let first = self.session.next_served();
+        let mut next = first;
+        let mappings = found.into_iter().map(|(hash, source)| {
+            self.bodies.insert(next, source.body);
+            next = next.next();
+            (hash, source.sequence)
+        });
         let answer = self.session.respond(mappings, &mut self.out);
         // What is found has legal numbers; what remains is an answer beyond the limit of a message, to a peer that asked
         // for as much.
         let answer = answer.map_err(|_| ProtocolError::TooManyServed)?;
         application.sent(answer.tag);
-        for (index, (_, source)) in (0..).zip(found) {
-            let served = answer.served(index);
-            if self.session.is_serving(served) {
-                self.bodies.insert(served, source.body);
+        let mut served = first;
+        while served != next {
+            // Its number was given out already.
+            if !self.session.is_serving(served) {
+                self.bodies.remove(&served);
             }
+            served = served.next();
         }
         // Bytes that answer the peer pile up for a peer that does not read, hence are bounded here and now.
         self.check_backlog()
@@ -436,28 +456,32 @@ where
 }
 
 /// Opens what a REQUEST names, each hash once.
-fn find<A: Application>(hashes: Hashes<'_>, application: &mut A) -> Vec<(Hash, Source<A::Body>)> {
+fn open_each<A: Application>(
+    hashes: Hashes<'_>,
+    application: &mut A,
+) -> Vec<(Hash, Source<A::Body>)> {
     let mut met = BTreeSet::new();
-    let single = hashes.len() == 1;
-    let hashes = hashes
-        .iter()
-        .filter(|hash| single || met.insert(hash.clone()));
-    let found = hashes.filter_map(|hash| application.open(&hash).map(|source| (hash, source)));
+    let hashes = hashes.iter().filter(|hash| met.insert(hash.clone()));
+    hashes.filter_map(|hash| open(hash, application)).collect()
+}
+
+fn open<A: Application>(hash: Hash, application: &mut A) -> Option<(Hash, Source<A::Body>)> {
+    let source = application.open(&hash)?;
     // JavaScript could not tell a higher number from its neighbours: nothing can be served under it.
-    found
-        .filter(|(_, source)| {
-            source
-                .sequence
-                .is_none_or(|sequence| sequence <= crate::session::MAX_SEQUENCE)
-        })
-        .collect()
+    let legal = source
+        .sequence
+        .is_none_or(|sequence| sequence <= crate::session::MAX_SEQUENCE);
+    legal.then_some((hash, source))
 }
 
 /// Read buffer on the stack: a node with many connections reads little from each, often.
-const SMALL_BUFFER: usize = 2 << 10;
+const SMALL_BUFFER: usize = 512;
 
-/// Read buffer on the heap, once the small one was filled; freed when there is nothing to read.
-const LARGE_BUFFER: usize = 64 << 10;
+/// Read buffer on the heap, once smaller ones were filled; freed when there is nothing to read.
+const LARGE_BUFFER: usize = 32 << 10;
+
+/// A buffer that was filled is followed by one that is so many times as large.
+const BUFFER_GROWTH: usize = 8;
 
 /// The greatest frame of a content that we write, as the npm package does.
 const FRAME: usize = 64 << 10;

@@ -34,19 +34,8 @@ pub(super) enum Step<'i> {
     Event(Event<'i>),
     /// An event that borrows from the bytes held.
     Held(Note),
-    /// All is read.
-    More,
-}
-
-/// What a frame says, before it is told apart where its bytes are.
-#[derive(Debug)]
-pub(super) enum Said<'m> {
-    /// A message that is an event as it stands.
-    Message(Message<'m>),
-    /// Bytes of a content.
-    Chunk(ResponseId, &'m [u8]),
-    /// An event that borrows nothing.
-    Owned(Event<'static>),
+    /// No event.
+    Silent,
 }
 
 /// How to read an event out of the bytes held. It is kept apart from them, as nothing may borrow from a session which
@@ -68,52 +57,55 @@ const HEADER_ROOM: usize = 64;
 const HEADER_STEP: usize = 64;
 
 impl<V: Verifier> Session<V> {
-    /// Reads to the next event, or to the end of the input.
+    /// Reads to the next event; silent at the end of the input.
+    #[inline]
     pub(super) fn step<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, ProtocolError> {
         if let Some(receiving) = &mut self.receiving {
             receiving.input.release();
         }
         loop {
-            if let Some(step) = self.settle()? {
-                return Ok(step);
-            }
+            let reading = match &self.receiving {
+                Some(receiving) if receiving.has_news() => {
+                    if let Some(step) = self.settle()? {
+                        return Ok(step);
+                    }
+                    continue;
+                }
+                Some(receiving) => receiving.input.reading,
+                None => Reading::Between,
+            };
             if input.is_empty() {
-                return Ok(Step::More);
+                return Ok(Step::Silent);
             }
-            let reading = self
-                .receiving
-                .as_ref()
-                .map(|receiving| receiving.input.reading);
-            let step = match reading.unwrap_or_default() {
+            let step = match reading {
                 Reading::Between => self.read_between(input)?,
                 Reading::Prefix => self.read_prefix(input)?,
                 Reading::Frame { len, whole } => self.read_frame(len, whole, input)?,
                 Reading::Data { channel, left } => self.read_data(channel, left, input)?,
             };
-            if let Some(step) = step {
+            if !matches!(step, Step::Silent) {
                 return Ok(step);
             }
         }
     }
 
     /// The usual case: frames that are whole in the input are read where they stand.
-    fn read_between<'i>(
-        &mut self,
-        input: &mut &'i [u8],
-    ) -> Result<Option<Step<'i>>, ProtocolError> {
-        match varint::read(input)? {
-            Some((len, prefix)) => {
-                *input = &input[prefix..];
-                self.read_frame(len, false, input)
-            }
-            None => {
-                self.set_reading(Reading::Prefix);
-                Ok(None)
-            }
+    #[inline]
+    fn read_between<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, ProtocolError> {
+        let Some((len, prefix)) = varint::read(input)? else {
+            self.set_reading(Reading::Prefix);
+            return Ok(Step::Silent);
+        };
+        *input = &input[prefix..];
+        let whole = usize::try_from(len).ok();
+        if let Some((frame, rest)) = whole.and_then(|len| input.split_at_checked(len)) {
+            *input = rest;
+            return self.frame(frame);
         }
+        self.read_frame(len, false, input)
     }
 
-    fn read_prefix<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Step<'i>>, ProtocolError> {
+    fn read_prefix<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, ProtocolError> {
         let buffer = self.buffer();
         while let Some((&byte, rest)) = input.split_first() {
             buffer.push(byte);
@@ -125,7 +117,7 @@ impl<V: Verifier> Session<V> {
                 break;
             }
         }
-        Ok(None)
+        Ok(Step::Silent)
     }
 
     fn read_frame<'i>(
@@ -133,7 +125,7 @@ impl<V: Verifier> Session<V> {
         len: u64,
         whole: bool,
         input: &mut &'i [u8],
-    ) -> Result<Option<Step<'i>>, ProtocolError> {
+    ) -> Result<Step<'i>, ProtocolError> {
         let held = self
             .receiving
             .as_ref()
@@ -147,8 +139,7 @@ impl<V: Verifier> Session<V> {
             if self.receiving.is_some() {
                 self.set_reading(Reading::Between);
             }
-            let said = self.frame(frame)?;
-            return Ok(said.map(|said| Step::Event(said.event())));
+            return self.frame(frame);
         }
         let (taken, reading) = self.look(input, len, whole)?;
         if taken.is_none() {
@@ -156,7 +147,7 @@ impl<V: Verifier> Session<V> {
         }
         *input = &input[taken.unwrap_or(input.len())..];
         self.set_reading(reading);
-        Ok(None)
+        Ok(Step::Silent)
     }
 
     /// Goes on with a frame of which some bytes are held.
@@ -165,7 +156,7 @@ impl<V: Verifier> Session<V> {
         len: u64,
         whole: bool,
         input: &mut &'i [u8],
-    ) -> Result<Option<Step<'i>>, ProtocolError> {
+    ) -> Result<Step<'i>, ProtocolError> {
         let buffer = self.buffer();
         let held = buffer.len();
         let missing = usize::try_from(len - held as u64).unwrap_or(usize::MAX);
@@ -189,7 +180,7 @@ impl<V: Verifier> Session<V> {
             }
         }
         self.set_reading(reading);
-        Ok(None)
+        Ok(Step::Silent)
     }
 
     /// Looks at the first bytes of a frame: the length of its header, if what follows need not be held, and how to go on.
@@ -224,15 +215,16 @@ impl<V: Verifier> Session<V> {
     }
 
     /// A frame that was held has become whole.
-    fn held_frame<'i>(&mut self, frame: Vec<u8>) -> Result<Option<Step<'i>>, ProtocolError> {
-        let note = match self.frame(&frame)? {
-            None => return Ok(None),
-            Some(Said::Owned(event)) => return Ok(Some(Step::Event(event))),
-            Some(Said::Message(_)) => Note::Message,
-            Some(Said::Chunk(response, _)) => Note::Chunk(response),
+    fn held_frame<'i>(&mut self, frame: Vec<u8>) -> Result<Step<'i>, ProtocolError> {
+        let Step::Event(event) = self.frame(&frame)? else {
+            return Ok(Step::Silent);
+        };
+        let note = match detach(event) {
+            Ok(event) => return Ok(Step::Event(event)),
+            Err(note) => note,
         };
         *self.buffer() = frame;
-        Ok(Some(Step::Held(note)))
+        Ok(Step::Held(note))
     }
 
     fn read_data<'i>(
@@ -240,7 +232,7 @@ impl<V: Verifier> Session<V> {
         channel: Option<u32>,
         left: u64,
         input: &mut &'i [u8],
-    ) -> Result<Option<Step<'i>>, ProtocolError> {
+    ) -> Result<Step<'i>, ProtocolError> {
         let len = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
         let (chunk, rest) = input.split_at(len);
         *input = rest;
@@ -250,27 +242,25 @@ impl<V: Verifier> Session<V> {
         } else {
             Reading::Data { channel, left }
         });
-        let Some(channel) = channel else {
-            return Ok(None);
-        };
-        Ok(self
-            .data(channel, chunk)?
-            .map(|said| Step::Event(said.event())))
+        match channel {
+            Some(channel) => self.data(channel, chunk),
+            None => Ok(Step::Silent),
+        }
     }
 
     /// Reads a whole frame.
-    fn frame<'m>(&mut self, bytes: &'m [u8]) -> Result<Option<Said<'m>>, ProtocolError> {
+    fn frame<'m>(&mut self, bytes: &'m [u8]) -> Result<Step<'m>, ProtocolError> {
         if bytes.is_empty() {
-            return Ok(None);
+            return Ok(Step::Silent);
         }
         let frame = Frame::parse(bytes, self.limits.name)?;
         if frame.channel < 0 {
             // Of the frames on our own channels only a cancellation has a meaning. The rest is room for an extension.
             if frame.kind != FrameKind::Error {
-                return Ok(None);
+                return Ok(Step::Silent);
             }
             let cancelled = self.cancelled(frame.channel.unsigned_abs(), frame.name);
-            return Ok(cancelled.map(Said::Owned));
+            return Ok(cancelled.map_or(Step::Silent, Step::Event));
         }
         self.frame_on(frame.channel.unsigned_abs(), &frame)
     }
@@ -302,21 +292,9 @@ impl Input {
     }
 }
 
-impl<'m> Said<'m> {
-    fn event(self) -> Event<'m> {
-        match self {
-            Self::Message(Message::Available(hashes)) => Event::Available(hashes),
-            Self::Message(Message::Request(hashes)) => Event::Request(hashes),
-            Self::Message(Message::Id(id)) => Event::Id(id),
-            Self::Message(message) => unreachable!("{message:?} is no event as it stands"),
-            Self::Chunk(response, chunk) => Event::Body { response, chunk },
-            Self::Owned(event) => event,
-        }
-    }
-}
-
 impl Note {
     /// The event, read from the bytes in which it was found before.
+    #[cold]
     pub(super) fn event(self, input: &Input) -> Event<'_> {
         let bytes = &input.buffer;
         if let Self::Early(response) = self {
@@ -325,11 +303,56 @@ impl Note {
         }
         let frame = Frame::parse(bytes, u32::MAX).expect("it was parsed before");
         match self {
-            Self::Chunk(response) | Self::Early(response) => Said::Chunk(response, frame.data),
-            Self::Message => {
-                Said::Message(Message::parse(frame.data).expect("it was parsed before"))
-            }
+            Self::Chunk(response) | Self::Early(response) => Event::Body {
+                response,
+                chunk: frame.data,
+            },
+            Self::Message => match Message::parse(frame.data).expect("it was parsed before") {
+                Message::Available(hashes) => Event::Available(hashes),
+                Message::Request(hashes) => Event::Request(hashes),
+                Message::Id(id) => Event::Id(id),
+                message => unreachable!("{message:?} borrows nothing"),
+            },
         }
-        .event()
     }
+}
+
+/// Parts an event from the bytes of its frame, or says how to read it out of them once more.
+fn detach(event: Event<'_>) -> Result<Event<'static>, Note> {
+    Ok(match event {
+        Event::Available(_) | Event::Request(_) | Event::Id(_) => return Err(Note::Message),
+        Event::Body { response, .. } => return Err(Note::Chunk(response)),
+        Event::Since(sequence) => Event::Since(sequence),
+        Event::Seen(sequence) => Event::Seen(sequence),
+        Event::NotFound { hash } => Event::NotFound { hash },
+        Event::Response {
+            response,
+            hash,
+            sequence,
+        } => Event::Response {
+            response,
+            hash,
+            sequence,
+        },
+        Event::Complete {
+            response,
+            hash,
+            sequence,
+        } => Event::Complete {
+            response,
+            hash,
+            sequence,
+        },
+        Event::Failed {
+            response,
+            hash,
+            reason,
+        } => Event::Failed {
+            response,
+            hash,
+            reason,
+        },
+        Event::Cancelled { served, hash } => Event::Cancelled { served, hash },
+        Event::Close => Event::Close,
+    })
 }

@@ -55,16 +55,22 @@ pub struct Session<V: Verifier = Sha1> {
     /// REQUESTs that we have written, and how many of them are answered: both count up and wrap.
     asked: u32,
     answered: u32,
-    /// REQUESTs of the peer that the application has to answer.
+    /// REQUESTs of the peer that the application has to answer. Once our CLOSE is sent none are left, and those that come
+    /// behind it count here: each is owed a HASHES that maps nothing.
     unanswered: u32,
-    /// REQUESTs that came behind our CLOSE: each is owed a HASHES that maps nothing.
-    refused: u32,
     /// Our stream of messages has begun, hence has its name.
     begun: bool,
-    closing: bool,
-    close_sent: bool,
+    closing: Closing,
     close_received: bool,
     failed: bool,
+}
+
+/// How far our CLOSE has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    No,
+    Due,
+    Sent,
 }
 
 /// What [`Session::respond`] encoded.
@@ -103,10 +109,8 @@ impl<V: Verifier> Session<V> {
             asked: 0,
             answered: 0,
             unanswered: 0,
-            refused: 0,
             begun: false,
-            closing: false,
-            close_sent: false,
+            closing: Closing::No,
             close_received: false,
             failed: false,
         }
@@ -124,10 +128,10 @@ impl<V: Verifier> Session<V> {
         out: &mut Vec<u8>,
     ) -> Result<Tag, Misuse> {
         self.check_open()?;
+        let hashes = hashes.into_iter();
+        reserve(out, FRAME_WITHOUT_HASHES + hashes.size_hint().0 * HASH_LEN);
         let start = self.begin(rpc::AVAILABLE, out);
-        for hash in hashes {
-            rpc::write_hash(hash, out);
-        }
+        hashes.for_each(|hash| rpc::write_hash(hash, out));
         self.commit(Kind::Available, start, out)
     }
 
@@ -139,6 +143,8 @@ impl<V: Verifier> Session<V> {
         out: &mut Vec<u8>,
     ) -> Result<Tag, Misuse> {
         self.check_open()?;
+        let hashes = hashes.into_iter();
+        reserve(out, FRAME_WITHOUT_HASHES + hashes.size_hint().0 * HASH_LEN);
         let start = self.begin(rpc::REQUEST, out);
         let receiving = self.receiving.get_or_insert_default();
         let mark = receiving.mark();
@@ -177,12 +183,14 @@ impl<V: Verifier> Session<V> {
     /// We need nothing more. CLOSE goes out, through [`transmit`](Self::transmit), as the last message: once every
     /// REQUEST of the peer is answered, our own are settled, and all contents have come to their end both ways.
     pub fn close(&mut self) {
-        self.closing = true;
+        if self.closing == Closing::No {
+            self.closing = Closing::Due;
+        }
     }
 
     /// True once CLOSE has gone both ways: neither side will say anything more.
     pub const fn is_closed(&self) -> bool {
-        self.close_sent && self.close_received
+        matches!(self.closing, Closing::Sent) && self.close_received
     }
 
     /// Encodes a frame that the session owes of its own accord, if there is one: the cancellation of a content that had
@@ -192,21 +200,17 @@ impl<V: Verifier> Session<V> {
         {
             return Some(write_cancel(channel, sequence, out));
         }
-        if self.refused > 0 {
-            self.refused -= 1;
-            return Some(self.write_rpc(rpc::HASHES, Kind::Hashes, out));
+        match self.closing {
+            Closing::Due if self.is_quiet() => {
+                self.closing = Closing::Sent;
+                Some(self.write_rpc(rpc::CLOSE, Kind::Close, out))
+            }
+            Closing::Sent if self.unanswered > 0 => {
+                self.unanswered -= 1;
+                Some(self.write_rpc(rpc::HASHES, Kind::Hashes, out))
+            }
+            Closing::No | Closing::Due | Closing::Sent => None,
         }
-        let quiet = self.unanswered == 0
-            && self.serving.is_none()
-            && self
-                .receiving
-                .as_ref()
-                .is_none_or(|receiving| receiving.is_settled());
-        if self.closing && !self.close_sent && quiet {
-            self.close_sent = true;
-            return Some(self.write_rpc(rpc::CLOSE, Kind::Close, out));
-        }
-        None
     }
 
     /// Breaks off a content that we receive: no further event tells of it, and nothing that is still under way counts.
@@ -228,6 +232,7 @@ impl<V: Verifier> Session<V> {
     /// # Errors
     ///
     /// What the peer must not say. The session is of no use afterwards.
+    #[inline]
     pub fn receive<'s, 'i: 's>(
         &'s mut self,
         input: &mut &'i [u8],
@@ -243,7 +248,7 @@ impl<V: Verifier> Session<V> {
                 let receiving = self.receiving.as_ref().expect("it holds the bytes");
                 Ok(Some(note.event(&receiving.input)))
             }
-            Step::More => {
+            Step::Silent => {
                 if self
                     .receiving
                     .as_ref()
@@ -286,19 +291,29 @@ impl<V: Verifier> Session<V> {
         self.commit(kind, start, out)
     }
 
+    /// Nothing is under way that CLOSE has to wait for.
+    fn is_quiet(&self) -> bool {
+        let receiving = self.receiving.as_ref();
+        self.unanswered == 0
+            && self.serving.is_none()
+            && receiving.is_none_or(|receiving| receiving.is_settled())
+    }
+
     const fn check_open(&self) -> Result<(), Misuse> {
-        if self.closing {
-            return Err(Misuse::Closed);
+        match self.closing {
+            Closing::No => Ok(()),
+            Closing::Due | Closing::Sent => Err(Misuse::Closed),
         }
-        Ok(())
     }
 
     /// Begins a message behind room for the header that a short one has.
     fn begin(&self, kind: u64, out: &mut Vec<u8>) -> usize {
         let start = out.len();
-        // One allocation for the usual message, instead of several on the way there.
-        out.reserve(USUAL_FRAME);
-        out.extend_from_slice(&[0; NAMED_HEADER_LEN][..self.short_header_len()]);
+        if self.begun {
+            out.extend_from_slice(&[0; HEADER_LEN]);
+        } else {
+            out.extend_from_slice(&[0; NAMED_HEADER_LEN]);
+        }
         rpc::write_kind(kind, out);
         start
     }
@@ -369,8 +384,19 @@ const HEADER_LEN: usize = 5;
 /// The same with the name "0".
 const NAMED_HEADER_LEN: usize = HEADER_LEN + 3;
 
-/// Room for a frame with one hash.
-const USUAL_FRAME: usize = 64;
+/// Room for a frame of a message that has no hashes, with the longest header.
+const FRAME_WITHOUT_HASHES: usize = 22;
+/// Room for a SHA-1 in AVAILABLE and REQUEST.
+const HASH_LEN: usize = 42;
+
+/// Makes room for what is encoded next, in one allocation instead of several on the way there.
+pub(crate) fn reserve(out: &mut Vec<u8>, len: usize) {
+    if out.capacity() == 0 {
+        *out = Vec::with_capacity(len);
+    } else {
+        out.reserve(len);
+    }
+}
 
 /// The greatest number that JavaScript tells from its neighbours is 2^53 - 1, and channel names go one higher than the
 /// sequence number.
@@ -418,6 +444,27 @@ fn write_cancel(channel: u32, sequence: u64, out: &mut Vec<u8>) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_and_its_events_are_small() {
+        // A node of a large network holds one session for each neighbour, and an event is moved on the way of every frame.
+        assert_eq!(size_of::<Session>(), 88);
+        assert!(size_of::<Event<'_>>() <= 56, "{}", size_of::<Event<'_>>());
+    }
+
+    #[test]
+    fn a_message_is_encoded_in_one_allocation() {
+        for len in [1, 2, 3, 100] {
+            let hashes = vec![Hash::sha1(b"beep"); len];
+            let mut session = Session::default();
+            for _ in 0..2 {
+                let mut out = Vec::new();
+                session.provide(&hashes, &mut out).unwrap();
+                let room = FRAME_WITHOUT_HASHES + len * HASH_LEN;
+                assert_eq!(out.capacity(), room, "it was never grown");
+            }
+        }
+    }
 
     #[test]
     fn an_idle_session_owns_no_heap() {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
 use self::requests::Places;
-use super::input::{Input, Said, Step};
-use super::{MAX_SEQUENCE, Session};
+use super::input::{Input, Step};
+use super::{Closing, MAX_SEQUENCE, Session};
+use crate::few::Few;
 use crate::wire::frame::{Frame, FrameKind, channel_number};
 use crate::wire::rpc::{Mappings, Message};
 use crate::{BodyError, Event, Hash, ProtocolError, ResponseId, Verifier};
@@ -21,7 +22,7 @@ pub(super) struct Receiving<S> {
     /// The oldest REQUEST is answered: what it settles is told, event by event, before anything else is read.
     settling: bool,
     /// Contents announced and begun, and all else that the peer's channels carry.
-    channels: BTreeMap<Key, Channel<S>>,
+    channels: Few<Key, Channel<S>>,
     /// Contents in `channels` of which the application will hear more.
     responses: usize,
     rpc_channels: u32,
@@ -152,16 +153,17 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Reads a frame on a channel that the peer opened, or opens with it.
+    #[inline]
     pub(super) fn frame_on<'m>(
         &mut self,
         channel: u32,
         frame: &Frame<'m>,
-    ) -> Result<Option<Said<'m>>, ProtocolError> {
+    ) -> Result<Step<'m>, ProtocolError> {
         let route = self.route(channel, frame.name)?;
         match (route, frame.kind) {
             (Route::Messages, FrameKind::Data) => self.message(frame.data),
             (Route::Content, FrameKind::Data) => self.data(channel, frame.data),
-            (Route::Nowhere, FrameKind::Data) => Ok(None),
+            (Route::Nowhere, FrameKind::Data) => Ok(Step::Silent),
             (_, FrameKind::End) => Ok(self.end_channel(channel, Ending::End)),
             (_, FrameKind::Error) => {
                 let message = String::from_utf8_lossy(frame.data);
@@ -175,13 +177,14 @@ impl<V: Verifier> Session<V> {
         &mut self,
         channel: u32,
         chunk: &'m [u8],
-    ) -> Result<Option<Said<'m>>, ProtocolError> {
+    ) -> Result<Step<'m>, ProtocolError> {
         let receiving = self.receiving.as_deref_mut();
         let receiving = receiving.expect("the channel is open");
         match receiving.channels.get_mut(&Key::Channel(channel)) {
             Some(Channel::Response(response)) if !chunk.is_empty() => {
                 self.verifier.update(&mut response.state, chunk);
-                return Ok(Some(Said::Chunk(response.id, chunk)));
+                let response = response.id;
+                return Ok(Step::Event(Event::Body { response, chunk }));
             }
             Some(Channel::Early(sequence)) => {
                 receiving.early_bytes += chunk.len();
@@ -196,14 +199,19 @@ impl<V: Verifier> Session<V> {
             }
             _ => {}
         }
-        Ok(None)
+        Ok(Step::Silent)
     }
 
     /// Finds the channel, or opens it: any frame on an unknown channel does.
+    #[inline]
     fn route(&mut self, channel: u32, name: Option<&str>) -> Result<Route, ProtocolError> {
         if self.rpc_channel == one_more(channel) {
             return Ok(Route::Messages);
         }
+        self.route_content(channel, name)
+    }
+
+    fn route_content(&mut self, channel: u32, name: Option<&str>) -> Result<Route, ProtocolError> {
         let named = name.is_some_and(|name| !name.is_empty());
         let key = Key::Channel(channel);
         match self
@@ -274,56 +282,59 @@ impl<V: Verifier> Session<V> {
     }
 
     /// A channel ends, well or badly, and its number is free again.
-    fn end_channel(&mut self, channel: u32, ending: Ending) -> Option<Said<'static>> {
+    fn end_channel(&mut self, channel: u32, ending: Ending) -> Step<'static> {
         if self.rpc_channel == one_more(channel) {
             self.rpc_channel = None;
-            return None;
+            return Step::Silent;
         }
-        let receiving = self.receiving.as_deref_mut()?;
-        match receiving.channels.remove(&Key::Channel(channel))? {
-            Channel::Response(response) => {
+        let Some(receiving) = self.receiving.as_deref_mut() else {
+            return Step::Silent;
+        };
+        match receiving.channels.remove(&Key::Channel(channel)) {
+            Some(Channel::Response(response)) => {
                 receiving.responses -= 1;
-                return Some(Said::Owned(verdict(&self.verifier, *response, ending)));
+                return Step::Event(verdict(&self.verifier, *response, ending));
             }
-            Channel::Early(sequence) => {
+            Some(Channel::Early(sequence)) => {
                 let early = receiving
                     .early
                     .get_mut(&sequence)
                     .expect("its channel was open");
                 early.ending = Some(ending);
             }
-            Channel::Rpc => receiving.rpc_channels -= 1,
-            Channel::Cancelled => {}
+            Some(Channel::Rpc) => receiving.rpc_channels -= 1,
+            Some(Channel::Cancelled) | None => {}
         }
-        None
+        Step::Silent
     }
 
-    fn message<'m>(&mut self, message: &'m [u8]) -> Result<Option<Said<'m>>, ProtocolError> {
-        let message = Message::parse(message)?;
-        Ok(match message {
+    #[inline]
+    fn message<'m>(&mut self, message: &'m [u8]) -> Result<Step<'m>, ProtocolError> {
+        Ok(Step::Event(match Message::parse(message)? {
+            Message::Available(hashes) => Event::Available(hashes),
             Message::Hashes(mappings) => {
                 self.announced(mappings)?;
-                None
+                return Ok(Step::Silent);
             }
             // Whoever has read our CLOSE reads no HASHES any more: a content would come unannounced.
-            Message::Request(_) if self.close_sent => {
-                self.refused = self.refused.saturating_add(1);
-                None
+            Message::Request(_) if self.closing == Closing::Sent => {
+                self.unanswered = self.unanswered.saturating_add(1);
+                return Ok(Step::Silent);
             }
             Message::Request(hashes) => {
                 self.asked_for(hashes.len())?;
                 self.unanswered += 1;
-                Some(Said::Message(message))
+                Event::Request(hashes)
             }
-            Message::Close if self.close_received => None,
+            Message::Close if self.close_received => return Ok(Step::Silent),
             Message::Close => {
                 self.close_received = true;
-                Some(Said::Owned(Event::Close))
+                Event::Close
             }
-            Message::Since(sequence) => Some(Said::Owned(Event::Since(sequence))),
-            Message::Seen(sequence) => Some(Said::Owned(Event::Seen(sequence))),
-            Message::Available(_) | Message::Id(_) => Some(Said::Message(message)),
-        })
+            Message::Since(sequence) => Event::Since(sequence),
+            Message::Seen(sequence) => Event::Seen(sequence),
+            Message::Id(id) => Event::Id(id),
+        }))
     }
 
     /// HASHES: the oldest REQUEST is answered.
@@ -337,7 +348,6 @@ impl<V: Verifier> Session<V> {
             if sequence > MAX_SEQUENCE {
                 return Err(ProtocolError::SequenceTooLarge(sequence));
             }
-            let hash = Hash::new(hash);
             let Some(place) = places.find(&hash, &receiving.wanted) else {
                 return Err(ProtocolError::Unrequested(hash));
             };
@@ -374,7 +384,7 @@ impl<S> Default for Receiving<S> {
             wanted: VecDeque::new(),
             wanted_hashes: 0,
             settling: false,
-            channels: BTreeMap::new(),
+            channels: Few::None,
             responses: 0,
             rpc_channels: 0,
             early: BTreeMap::new(),

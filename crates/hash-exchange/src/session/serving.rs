@@ -1,6 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Answer, Session, channel_name, check_sequence, write_frame};
+use super::{Answer, Closing, Session, channel_name, check_sequence, write_frame};
+use crate::few::Few;
 use crate::wire::frame::{FrameKind, channel_number};
 use crate::wire::rpc;
 use crate::{Event, Hash, Kind, Misuse, ProtocolError, ServedId, Tag, Verifier};
@@ -8,7 +9,7 @@ use crate::{Event, Hash, Kind, Misuse, ProtocolError, ServedId, Tag, Verifier};
 /// Contents that the peer has asked for and that are not yet sent.
 #[derive(Debug)]
 pub(super) struct Serving {
-    responses: BTreeMap<u32, Served>,
+    responses: Few<u32, Served>,
     /// The content that was served last: the round goes on behind it.
     last: u32,
     /// Bit n: the channel n + 2 is in use. Only the first contents are open, so that it never runs out.
@@ -21,7 +22,7 @@ pub(super) struct Serving {
 impl Default for Serving {
     fn default() -> Self {
         Self {
-            responses: BTreeMap::new(),
+            responses: Few::None,
             // Behind the last number comes the first.
             last: u32::MAX,
             channels: 0,
@@ -58,7 +59,7 @@ impl<V: Verifier> Session<V> {
         found: impl IntoIterator<Item = (Hash, Option<u64>)>,
         out: &mut Vec<u8>,
     ) -> Result<Answer, Misuse> {
-        if self.unanswered == 0 {
+        if self.unanswered() == 0 {
             return Err(Misuse::NothingToAnswer);
         }
         let first = self.next_served;
@@ -96,9 +97,17 @@ impl<V: Verifier> Session<V> {
             .map_or(0, |serving| serving.responses.len())
     }
 
+    /// The content that is announced next.
+    pub(crate) const fn next_served(&self) -> ServedId {
+        ServedId(self.next_served)
+    }
+
     /// REQUESTs that await [`respond`](Self::respond).
     pub const fn unanswered(&self) -> u32 {
-        self.unanswered
+        match self.closing {
+            Closing::No | Closing::Due => self.unanswered,
+            Closing::Sent => 0,
+        }
     }
 
     /// The content whose turn it is, in a round over those that may write now; whoever finds nothing to write for it
@@ -181,7 +190,7 @@ impl<V: Verifier> Session<V> {
 
     /// The peer asks for so many hashes.
     pub(super) fn asked_for(&self, hashes: usize) -> Result<(), ProtocolError> {
-        let asked = self.serving() + self.unanswered as usize + hashes;
+        let asked = self.serving() + self.unanswered() as usize + hashes;
         if asked > self.limits.served as usize {
             return Err(ProtocolError::TooManyServed);
         }
@@ -195,8 +204,12 @@ impl<V: Verifier> Session<V> {
         if serving.channels & slot(channel)? == 0 {
             return None;
         }
-        let mut open = serving.responses.iter().take(SIDE_BY_SIDE);
-        let (&id, served) = open.find(|(_, served)| served.channel == channel)?;
+        let found = serving
+            .responses
+            .iter()
+            .take(SIDE_BY_SIDE)
+            .find(|(_, served)| served.channel == channel);
+        let (&id, served) = found?;
         let meant = name.is_none_or(|name| {
             channel_number(channel, Some(name)) == Ok(channel_name(served.sequence))
         });
@@ -293,8 +306,11 @@ impl Serving {
         if sequence == *next {
             *next += 1;
         } else if self.announced.is_none() {
-            let unused = self.responses.values().filter(|served| served.channel == 0);
-            self.announced = Some(unused.map(|served| served.sequence).collect());
+            let unused = self
+                .responses
+                .iter()
+                .filter(|(_, served)| served.channel == 0);
+            self.announced = Some(unused.map(|(_, served)| served.sequence).collect());
         }
         self.announced
             .as_mut()

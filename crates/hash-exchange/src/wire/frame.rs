@@ -1,4 +1,4 @@
-use super::{DELIMITED, VARINT, skip, take_delimited, take_key, text, varint};
+use super::{DELIMITED, VARINT, key, skip, take_delimited, text, varint};
 use crate::ProtocolError;
 
 /// One frame, without its length prefix.
@@ -21,31 +21,53 @@ pub(crate) enum FrameKind {
 
 impl<'a> Frame<'a> {
     /// Reads a whole frame.
+    #[inline]
     pub(crate) fn parse(bytes: &'a [u8], name_limit: u32) -> Result<Self, ProtocolError> {
-        // Nearly all frames are short, of an open channel, and as every known writer writes them.
-        if let [0x08, zigzag @ ..0x80, 0x22, len @ ..0x80, data @ ..] = bytes
-            && usize::from(*len) == data.len()
-        {
-            return Ok(Self {
-                channel: parse_channel(u64::from(*zigzag))?,
-                name: None,
-                kind: FrameKind::Data,
-                data,
-            });
+        match Self::parse_short(bytes, name_limit) {
+            Some(frame) => Ok(frame),
+            None => Self::parse_any(bytes, name_limit),
         }
-        Self::parse_any(bytes, name_limit)
+    }
+
+    /// Nearly all frames are short, and as every known writer writes them. `None`: this one is not, or is wrong.
+    #[inline]
+    fn parse_short(bytes: &'a [u8], name_limit: u32) -> Option<Self> {
+        let [0x08, zigzag @ ..0x80, rest @ ..] = bytes else {
+            return None;
+        };
+        let channel = parse_channel(u64::from(*zigzag)).ok()?;
+        let (name, rest) = match rest {
+            [0x12, len @ ..0x80, rest @ ..] => {
+                let (name, rest) = rest.split_at_checked(usize::from(*len))?;
+                (Some(parse_name(name, name_limit).ok()?), rest)
+            }
+            _ => (None, rest),
+        };
+        let (kind, data) = match rest {
+            [0x22, len @ ..0x80, data @ ..] if usize::from(*len) == data.len() => {
+                (FrameKind::Data, data)
+            }
+            [0x18, 2] => (FrameKind::End, &rest[..0]),
+            _ => return None,
+        };
+        Some(Self {
+            channel,
+            name,
+            kind,
+            data,
+        })
     }
 
     fn parse_any(mut bytes: &'a [u8], name_limit: u32) -> Result<Self, ProtocolError> {
         let (mut channel, mut name, mut kind) = (None, None, FrameKind::Data);
         let mut data: &[u8] = &[];
         while !bytes.is_empty() {
-            match take_key(&mut bytes)? {
-                (1, VARINT) => channel = Some(parse_channel(varint::take(&mut bytes)?)?),
-                (2, DELIMITED) => name = Some(parse_name(take_delimited(&mut bytes)?, name_limit)?),
-                (3, VARINT) => kind = parse_kind(varint::take(&mut bytes)?)?,
-                (4, DELIMITED) => data = take_delimited(&mut bytes)?,
-                (field, wire_type) => skip(&mut bytes, field, wire_type, 1..=4)?,
+            match varint::take(&mut bytes)? {
+                CHANNEL => channel = Some(parse_channel(varint::take(&mut bytes)?)?),
+                NAME => name = Some(parse_name(take_delimited(&mut bytes)?, name_limit)?),
+                KIND => kind = parse_kind(varint::take(&mut bytes)?)?,
+                DATA => data = take_delimited(&mut bytes)?,
+                key => skip(&mut bytes, key, 1..=4)?,
             }
         }
         Ok(Self {
@@ -81,17 +103,16 @@ pub(crate) fn peek(
     let (mut channel, mut name) = (None, None);
     let mut rest = bytes;
     while let Some((key, key_len)) = varint::read(rest)? {
-        let (field, wire_type) = (key >> 3, (key & 7) as u8);
         let value = &rest[key_len..];
         let Some((number, number_len)) = varint::read(value)? else {
             return Ok(Peek::More);
         };
         let after = &value[number_len..];
         let mut skipped = 0;
-        match (field, wire_type) {
-            (1, VARINT) => channel = Some(parse_channel(number)?),
-            (3, VARINT) if parse_kind(number)? == FrameKind::Data => {}
-            (2, DELIMITED) => {
+        match key {
+            CHANNEL => channel = Some(parse_channel(number)?),
+            KIND if parse_kind(number)? == FrameKind::Data => {}
+            NAME => {
                 if number > u64::from(name_limit) {
                     return Err(ProtocolError::NameTooLong { len: number });
                 }
@@ -101,7 +122,7 @@ pub(crate) fn peek(
                 name = Some(text(bytes)?);
                 skipped = bytes.len();
             }
-            (4, DELIMITED) => {
+            DATA => {
                 let offset = bytes.len() - after.len();
                 let end = (offset as u64).checked_add(number);
                 return match (
@@ -125,43 +146,43 @@ pub(crate) fn peek(
     Ok(Peek::More)
 }
 
+const CHANNEL: u64 = key(1, VARINT);
+const NAME: u64 = key(2, DELIMITED);
+const KIND: u64 = key(3, VARINT);
+const DATA: u64 = key(4, DELIMITED);
+
 /// Everything of a frame that goes before its data. The name is a number in hexadecimal, as all our names are.
 #[derive(Debug)]
 pub(crate) struct Header {
     bytes: [u8; Self::CAPACITY],
-    len: usize,
+    start: usize,
+    end: usize,
 }
 
 impl Header {
-    /// Two varints of at most 5 + 5 bytes for lengths, 5 for the channel, 4 keys, the type, a name of at most 16 digits.
+    /// Two varints of at most 10 + 10 bytes for lengths, 5 for the channel, 4 keys, the type, a name of at most 16 digits.
     const CAPACITY: usize = 48;
 
     /// The header of a frame with so much data; END goes without data.
+    #[inline]
     pub(crate) fn new(
         channel: i32,
         name: Option<u64>,
         kind: FrameKind,
         data_len: Option<usize>,
     ) -> Self {
-        let zigzag = (channel.cast_unsigned() << 1) ^ (channel >> 31).cast_unsigned();
-        let digits = name.map_or(0, |name| {
-            (16 - (name | 1).leading_zeros() as usize / 4).max(1)
-        });
-        let body_len = 1
-            + varint::len(u64::from(zigzag))
-            + name.map_or(0, |_| 2 + digits)
-            + if kind == FrameKind::Data { 0 } else { 2 }
-            + data_len.map_or(0, |len| 1 + varint::len(len as u64) + len);
-
+        // The length of the frame stands before it, but is known last.
         let mut header = Self {
             bytes: [0; Self::CAPACITY],
-            len: 0,
+            start: varint::MAX_LEN,
+            end: varint::MAX_LEN,
         };
-        header.varint(body_len as u64);
-        header.push(0x08);
+        let zigzag = (channel.cast_unsigned() << 1) ^ (channel >> 31).cast_unsigned();
+        header.push(CHANNEL as u8);
         header.varint(u64::from(zigzag));
         if let Some(name) = name {
-            header.push(0x12);
+            let digits = 16 - (name | 1).leading_zeros() / 4;
+            header.push(NAME as u8);
             header.push(digits as u8);
             for digit in (0..digits).rev() {
                 header.push(b"0123456789abcdef"[(name >> (4 * digit)) as usize & 15]);
@@ -169,23 +190,32 @@ impl Header {
         }
         match kind {
             FrameKind::Data => {}
-            FrameKind::End => header.extend([0x18, 2]),
-            FrameKind::Error => header.extend([0x18, 3]),
+            FrameKind::End => header.extend([KIND as u8, 2]),
+            FrameKind::Error => header.extend([KIND as u8, 3]),
         }
         if let Some(len) = data_len {
-            header.push(0x22);
+            header.push(DATA as u8);
             header.varint(len as u64);
         }
+        header.prefix((header.end - header.start + data_len.unwrap_or(0)) as u64);
         header
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.bytes[self.start..self.end]
+    }
+
+    fn prefix(&mut self, len: u64) {
+        let end = self.end;
+        self.start -= varint::len(len);
+        self.end = self.start;
+        self.varint(len);
+        self.end = end;
     }
 
     fn push(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
+        self.bytes[self.end] = byte;
+        self.end += 1;
     }
 
     fn extend(&mut self, bytes: [u8; 2]) {

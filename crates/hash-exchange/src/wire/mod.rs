@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use crate::ProtocolError;
 
 /// Takes `len` bytes off the front.
+#[inline]
 fn take<'a>(bytes: &mut &'a [u8], len: u64) -> Result<&'a [u8], ProtocolError> {
     let len = usize::try_from(len).map_err(|_| ProtocolError::Truncated)?;
     let (front, rest) = bytes
@@ -19,24 +20,16 @@ fn take<'a>(bytes: &mut &'a [u8], len: u64) -> Result<&'a [u8], ProtocolError> {
 }
 
 /// Takes a length and as many bytes off the front.
+#[inline]
 fn take_delimited<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], ProtocolError> {
     let len = varint::take(bytes)?;
     take(bytes, len)
 }
 
-/// Takes the number and the wire type of a field off the front.
-fn take_key(bytes: &mut &[u8]) -> Result<(u64, u8), ProtocolError> {
-    let key = varint::take(bytes)?;
-    Ok((key >> 3, (key & 7) as u8))
-}
-
 /// Skips the value of a field that nobody knows. A field that is known, but not of this wire type, ends here too.
-fn skip(
-    bytes: &mut &[u8],
-    field: u64,
-    wire_type: u8,
-    known: RangeInclusive<u64>,
-) -> Result<(), ProtocolError> {
+#[cold]
+fn skip(bytes: &mut &[u8], key: u64, known: RangeInclusive<u64>) -> Result<(), ProtocolError> {
+    let (field, wire_type) = (key >> 3, (key & 7) as u8);
     match wire_type {
         _ if known.contains(&field) => return Err(ProtocolError::WireType { field, wire_type }),
         VARINT => varint::take(bytes).map(drop)?,
@@ -48,8 +41,14 @@ fn skip(
     Ok(())
 }
 
+#[inline]
 fn text(bytes: &[u8]) -> Result<&str, ProtocolError> {
     str::from_utf8(bytes).map_err(|_| ProtocolError::Utf8)
+}
+
+/// What stands before a field: its number and its wire type.
+const fn key(field: u64, wire_type: u8) -> u64 {
+    field << 3 | wire_type as u64
 }
 
 const VARINT: u8 = 0;
@@ -81,11 +80,7 @@ mod tests {
         Ok(match Message::parse(message)? {
             Message::Available(hashes) => Owned::Hashes(rpc::AVAILABLE, hashes.iter().collect()),
             Message::Request(hashes) => Owned::Hashes(rpc::REQUEST, hashes.iter().collect()),
-            Message::Hashes(mappings) => {
-                let owned =
-                    mappings.map(|mapping| mapping.map(|(hash, number)| (Hash::new(hash), number)));
-                Owned::Mappings(owned.collect::<Result<_, _>>()?)
-            }
+            Message::Hashes(mappings) => Owned::Mappings(mappings.collect::<Result<_, _>>()?),
             Message::Since(position) => Owned::Position(rpc::SINCE, position),
             Message::Seen(position) => Owned::Position(rpc::SEEN, position),
             Message::Close => Owned::Close,

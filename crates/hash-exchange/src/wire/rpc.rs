@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use super::{DELIMITED, VARINT, skip, take_delimited, take_key, text, varint};
+use super::{DELIMITED, VARINT, key, skip, take_delimited, text, varint};
 use crate::{Hash, Hashes, ProtocolError};
 
 /// One message between the two sides.
@@ -17,34 +17,45 @@ pub(crate) enum Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads a whole message. Fields may come in any order; of those that may come once, the last one counts.
+    #[inline]
     pub(crate) fn parse(message: &'a [u8]) -> Result<Self, ProtocolError> {
         let (mut kind, mut sequence) = (None, 0);
         let (mut first, mut hashes) = (None, 0);
-        let mut rest = message;
+        let mut fields = message;
+        // Every known writer puts the type first: it is out of the way of those who read the hashes.
+        if let [0x00, number @ ..0x80, rest @ ..] = message {
+            kind = Some(u64::from(*number));
+            fields = rest;
+        }
+        let mut rest = fields;
         while !rest.is_empty() {
-            match take_key(&mut rest)? {
-                (0, VARINT) => kind = Some(varint::take(&mut rest)?),
-                (1, DELIMITED) => {
-                    let hash = text(take_delimited(&mut rest)?)?;
+            match varint::take(&mut rest)? {
+                KIND => kind = Some(varint::take(&mut rest)?),
+                HASH => {
+                    let hash = take_delimited(&mut rest)?;
+                    // Nearly all are, and it is soon seen.
+                    if !hash.is_ascii() {
+                        text(hash)?;
+                    }
                     first.get_or_insert(hash);
                     hashes += 1;
                 }
-                (2, DELIMITED) => {
+                MAPPING => {
                     take_delimited(&mut rest)?;
                 }
-                (3, VARINT) => sequence = varint::take(&mut rest)?,
-                (field, wire_type) => skip(&mut rest, field, wire_type, 0..=3)?,
+                POSITION => sequence = varint::take(&mut rest)?,
+                key => skip(&mut rest, key, 0..=3)?,
             }
         }
-        let hashes = Hashes::new(message, hashes);
+        let hashes = Hashes::new(fields, hashes);
         Ok(match kind {
             Some(AVAILABLE) => Self::Available(hashes),
             Some(REQUEST) => Self::Request(hashes),
-            Some(HASHES) => Self::Hashes(Mappings { rest: message }),
+            Some(HASHES) => Self::Hashes(Mappings { rest: fields }),
             Some(SINCE) => Self::Since(sequence.checked_sub(1)),
             Some(CLOSE) => Self::Close,
             Some(SEEN) => Self::Seen(sequence.checked_sub(1)),
-            Some(ID) => Self::Id(first.ok_or(ProtocolError::FieldMissing)?),
+            Some(ID) => Self::Id(text(first.ok_or(ProtocolError::FieldMissing)?)?),
             kind => return Err(ProtocolError::MessageType(kind)),
         })
     }
@@ -56,11 +67,11 @@ pub(crate) struct Mappings<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Mappings<'a> {
-    type Item = Result<(&'a str, u64), ProtocolError>;
+impl Iterator for Mappings<'_> {
+    type Item = Result<(Hash, u64), ProtocolError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        next_delimited(&mut self.rest, 2).map(parse_mapping)
+        next_delimited(&mut self.rest, MAPPING).map(parse_mapping)
     }
 }
 
@@ -71,16 +82,17 @@ pub(crate) struct HashTexts<'a> {
 }
 
 impl<'a> HashTexts<'a> {
-    pub(crate) const fn new(message: &'a [u8]) -> Self {
-        Self { rest: message }
+    pub(crate) const fn new(fields: &'a [u8]) -> Self {
+        Self { rest: fields }
     }
 }
 
 impl<'a> Iterator for HashTexts<'a> {
     type Item = &'a [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        next_delimited(&mut self.rest, 1)
+        next_delimited(&mut self.rest, HASH)
     }
 }
 
@@ -106,8 +118,13 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
 
 /// Adds a hash.
 pub(crate) fn write_hash(hash: &Hash, out: &mut Vec<u8>) {
-    out.push(0x0a);
-    varint::write(hash.wire_len() as u64, out);
+    let len = hash.wire_len();
+    if len < 0x80 {
+        out.extend_from_slice(&[0x0a, len as u8]);
+    } else {
+        out.push(0x0a);
+        varint::write(len as u64, out);
+    }
     hash.write(out);
 }
 
@@ -133,26 +150,37 @@ pub(crate) fn write_sequence(sequence: Option<u64>, out: &mut Vec<u8>) {
 /// No field at all: whatever is met was judged before.
 const NONE: RangeInclusive<u64> = u64::MAX..=u64::MAX;
 
-/// The next field of this number in a message whose fields are known to be well-formed.
-fn next_delimited<'a>(rest: &mut &'a [u8], number: u64) -> Option<&'a [u8]> {
+/// The next of these fields in a message whose fields are known to be well-formed.
+#[inline]
+fn next_delimited<'a>(rest: &mut &'a [u8], wanted: u64) -> Option<&'a [u8]> {
     while !rest.is_empty() {
-        let (field, wire_type) = take_key(rest).ok()?;
-        if (field, wire_type) == (number, DELIMITED) {
+        let key = varint::take(rest).ok()?;
+        if key == wanted {
             return take_delimited(rest).ok();
         }
-        skip(rest, field, wire_type, NONE).ok()?;
+        skip(rest, key, NONE).ok()?;
     }
     None
 }
 
-fn parse_mapping(mut entry: &[u8]) -> Result<(&str, u64), ProtocolError> {
+fn parse_mapping(mut entry: &[u8]) -> Result<(Hash, u64), ProtocolError> {
     let (mut hash, mut sequence) = (None, None);
     while !entry.is_empty() {
-        match take_key(&mut entry)? {
-            (0, DELIMITED) => hash = Some(text(take_delimited(&mut entry)?)?),
-            (1, VARINT) => sequence = Some(varint::take(&mut entry)?),
-            (field, wire_type) => skip(&mut entry, field, wire_type, 0..=1)?,
+        match varint::take(&mut entry)? {
+            MAPPED_HASH => {
+                let text = take_delimited(&mut entry)?;
+                hash = Some(Hash::from_wire(text).ok_or(ProtocolError::Utf8)?);
+            }
+            MAPPED_SEQUENCE => sequence = Some(varint::take(&mut entry)?),
+            key => skip(&mut entry, key, 0..=1)?,
         }
     }
     hash.zip(sequence).ok_or(ProtocolError::FieldMissing)
 }
+
+const KIND: u64 = key(0, VARINT);
+const HASH: u64 = key(1, DELIMITED);
+const MAPPING: u64 = key(2, DELIMITED);
+const POSITION: u64 = key(3, VARINT);
+const MAPPED_HASH: u64 = key(0, DELIMITED);
+const MAPPED_SEQUENCE: u64 = key(1, VARINT);

@@ -16,9 +16,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> 
 /// Takes the value off the front of bytes which must hold it whole.
 #[inline]
 pub(crate) fn take(bytes: &mut &[u8]) -> Result<u64, ProtocolError> {
-    let (value, len) = read(bytes)?.ok_or(ProtocolError::Truncated)?;
-    *bytes = &bytes[len..];
-    Ok(value)
+    if let [byte @ ..0x80, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Ok(u64::from(*byte));
+    }
+    take_long(bytes)
 }
 
 /// Length of the shortest form.
@@ -35,6 +37,13 @@ pub(crate) fn write(mut value: u64, out: &mut Vec<u8>) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+#[cold]
+fn take_long(bytes: &mut &[u8]) -> Result<u64, ProtocolError> {
+    let (value, len) = read(bytes)?.ok_or(ProtocolError::Truncated)?;
+    *bytes = &bytes[len..];
+    Ok(value)
 }
 
 fn read_long(bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {

@@ -57,17 +57,16 @@ impl<S> Receiving<S> {
             self.ended = None;
             return Ok(None);
         }
-        let mut open = self.channels.iter_mut();
-        let found = open.find_map(|(&key, channel)| match channel {
+        let cancel = |(&key, channel): (&Key, &mut Channel<S>)| match channel {
             Channel::Response(response) if response.id == id && !response.cancelled => {
-                Some((key, response))
+                response.cancelled = true;
+                Some((key, response.sequence))
             }
             _ => None,
-        });
-        let (key, response) = found.ok_or(Misuse::NotOpen)?;
+        };
+        let cancelled = self.channels.iter_mut().find_map(cancel);
+        let (key, sequence) = cancelled.ok_or(Misuse::NotOpen)?;
         self.responses -= 1;
-        response.cancelled = true;
-        let sequence = response.sequence;
         let Key::Channel(channel) = key else {
             return Ok(None);
         };
@@ -108,6 +107,11 @@ impl<S> Receiving<S> {
             && self.channels.is_empty()
             && self.cancelled.is_empty()
             && !self.input.is_in_frame()
+    }
+
+    /// There may be something to tell before anything else is read.
+    pub(in crate::session) const fn has_news(&self) -> bool {
+        self.settling || self.replay.is_some() || self.ended.is_some()
     }
 
     pub(super) fn tell_announced(&mut self, sequence: u64) -> Event<'static> {
