@@ -1,6 +1,6 @@
 //! Two sessions in one thread, and the bytes between them.
 
-use hash_exchange::{Event, Hash, Limits, ServedId, Session, Tag, Tally, Verifier};
+use hash_exchange::{Event, Hash, ServedId, Session, Tag, Tally, Verifier};
 
 /// One side offers bodies, the other takes all of them.
 pub struct Pair<V: Verifier> {
@@ -16,8 +16,8 @@ impl<V: Verifier + Clone> Pair<V> {
     /// Two sessions at their beginning.
     pub fn new(verifier: V) -> Self {
         Self {
-            giver: Session::new(Limits::DEFAULT, verifier.clone()),
-            taker: Session::new(Limits::DEFAULT, verifier),
+            giver: Session::with_verifier(verifier.clone()),
+            taker: Session::with_verifier(verifier),
             there: Vec::new(),
             back: Vec::new(),
             tally: Tally::default(),

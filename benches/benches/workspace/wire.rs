@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
-use hash_exchange::{Event, Hash, Limits, Misuse, Session, Tag, Unverified};
+use hash_exchange::{Event, Hash, Misuse, Session, Tag, Unverified};
 use hx_benches::pair::FRAME;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
@@ -112,7 +112,7 @@ fn hear<V: hash_exchange::Verifier>(session: &mut Session<V>, mut bytes: &[u8]) 
 }
 
 fn unverified() -> Session<Unverified> {
-    Session::new(Limits::DEFAULT, Unverified)
+    Session::with_verifier(Unverified)
 }
 
 const SOUND: &str = "both sides keep to the protocol";

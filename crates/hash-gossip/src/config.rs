@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use hash_exchange::Limits;
@@ -25,7 +26,7 @@ pub struct Config {
     /// So many neighbours that were not named at the start may connect: each costs memory.
     pub max_strangers: usize,
     /// What one connection accepts.
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
 }
 
 /// Exponential pauses with jitter: each is between half of its nominal length and all of it, and the nominal length
@@ -52,7 +53,7 @@ impl Default for Config {
             max_unfinished: 256 << 20,
             max_offers: 1 << 20,
             max_strangers: 0,
-            limits: Limits::default(),
+            limits: Arc::default(),
         }
     }
 }

@@ -4,9 +4,12 @@ use hash_exchange::{Hash, ResponseId};
 
 use crate::strategy::PeerIndex;
 
-/// The bodies that are coming in, on all connections of a node.
+/// The bodies that are coming in, on all connections of a node. There is nothing until the first one does.
 #[derive(Default)]
-pub(crate) struct Downloads {
+pub(crate) struct Downloads(Option<Box<Incoming>>);
+
+#[derive(Default)]
+struct Incoming {
     /// One of them: most of the time there is no other.
     first: Option<(Key, Download)>,
     others: BTreeMap<Key, Download>,
@@ -39,6 +42,53 @@ pub(crate) struct TooLarge;
 
 impl Downloads {
     pub(crate) fn begin(&mut self, peer: PeerIndex, response: ResponseId, hash: Hash) {
+        let incoming = self.0.get_or_insert_default();
+        incoming.begin(peer, response, hash);
+    }
+
+    /// Adds to a body, if it is still coming in.
+    pub(crate) fn extend(
+        &mut self,
+        peer: PeerIndex,
+        response: ResponseId,
+        chunk: &[u8],
+        room: Room,
+    ) -> Result<(), TooLarge> {
+        match &mut self.0 {
+            Some(incoming) => incoming.extend(peer, response, chunk, room),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a body out, whole or not.
+    pub(crate) fn end(&mut self, peer: PeerIndex, response: ResponseId) -> Option<Download> {
+        self.0.as_mut()?.end(peer, response)
+    }
+
+    /// Takes a buffer back that is not needed any more.
+    pub(crate) fn recycle(&mut self, body: Vec<u8>) {
+        if let Some(incoming) = &mut self.0
+            && body.capacity() <= KEPT_BUFFER
+        {
+            incoming.spare = body;
+        }
+    }
+
+    /// The responses by which a peer is sending this hash.
+    pub(crate) fn find(&self, peer: PeerIndex, hash: &Hash) -> Option<ResponseId> {
+        self.0.as_ref()?.find(peer, hash)
+    }
+
+    /// Drops everything of a peer.
+    pub(crate) fn drop_peer(&mut self, peer: PeerIndex) {
+        if let Some(incoming) = &mut self.0 {
+            incoming.drop_peer(peer);
+        }
+    }
+}
+
+impl Incoming {
+    fn begin(&mut self, peer: PeerIndex, response: ResponseId, hash: Hash) {
         let mut body = std::mem::take(&mut self.spare);
         body.clear();
         let (key, download) = ((peer, response), Download { hash, body });
@@ -50,8 +100,7 @@ impl Downloads {
         }
     }
 
-    /// Adds to a body, if it is still coming in.
-    pub(crate) fn extend(
+    fn extend(
         &mut self,
         peer: PeerIndex,
         response: ResponseId,
@@ -73,8 +122,7 @@ impl Downloads {
         Ok(())
     }
 
-    /// Takes a body out, whole or not.
-    pub(crate) fn end(&mut self, peer: PeerIndex, response: ResponseId) -> Option<Download> {
+    fn end(&mut self, peer: PeerIndex, response: ResponseId) -> Option<Download> {
         let key = (peer, response);
         let download = if let Some((_, download)) = self.first.take_if(|(first, _)| *first == key) {
             download
@@ -90,22 +138,13 @@ impl Downloads {
         Some(download)
     }
 
-    /// Takes a buffer back that is not needed any more.
-    pub(crate) fn recycle(&mut self, body: Vec<u8>) {
-        if body.capacity() <= KEPT_BUFFER {
-            self.spare = body;
-        }
-    }
-
-    /// The responses by which a peer is sending this hash.
-    pub(crate) fn find(&self, peer: PeerIndex, hash: &Hash) -> Option<ResponseId> {
+    fn find(&self, peer: PeerIndex, hash: &Hash) -> Option<ResponseId> {
         self.of(peer)
             .find(|(_, download)| download.hash == *hash)
             .map(|(response, _)| response)
     }
 
-    /// Drops everything of a peer.
-    pub(crate) fn drop_peer(&mut self, peer: PeerIndex) {
+    fn drop_peer(&mut self, peer: PeerIndex) {
         self.first.take_if(|(key, _)| key.0 == peer);
         self.others.retain(|key, _| key.0 != peer);
         self.bytes = self.all().map(|(_, download)| download.body.len()).sum();

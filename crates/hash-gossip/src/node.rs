@@ -147,7 +147,7 @@ impl<H: Host, S: Strategy> Node<H, S> {
 
     /// The frames that were sent, on all connections there were.
     pub fn sent(&self) -> Tally {
-        self.look(|state| state.counters.sent.clone())
+        self.look(|state| state.counters.sent.as_deref().cloned().unwrap_or_default())
     }
 
     /// How things stand with each neighbour, in the order of their addresses; strangers come last.

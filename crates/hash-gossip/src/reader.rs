@@ -12,14 +12,20 @@ use crate::strategy::{Fault, PeerIndex, Strategy};
 /// What the node counts.
 #[derive(Default)]
 pub(crate) struct Counters {
-    /// The frames that were sent.
-    pub(crate) sent: Tally,
+    /// The frames that were sent, if any.
+    pub(crate) sent: Option<Box<Tally>>,
     /// Bytes of bodies that came, whole or not, right or wrong.
     pub(crate) payload_bytes: u64,
     /// Bodies that came whole and right when they were held before.
     pub(crate) duplicates: u64,
     /// Bodies that came whole and were not the content of their hash.
     pub(crate) rejected: u64,
+}
+
+impl Counters {
+    pub(crate) fn count(&mut self, sent: Tag) {
+        self.sent.get_or_insert_default().add(sent);
+    }
 }
 
 /// The parts of a node that take in what one peer says, lent out for one poll of its connection.
@@ -74,7 +80,7 @@ impl<A: Clone, S: Strategy> Application for Reader<'_, A, S> {
     }
 
     fn sent(&mut self, tag: Tag) {
-        self.counters.sent.add(tag);
+        self.counters.count(tag);
     }
 }
 

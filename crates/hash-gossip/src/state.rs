@@ -35,14 +35,17 @@ pub(crate) struct State<H: Host, S> {
     pub(crate) strategy: S,
     pub(crate) counters: Counters,
     /// What there is to say to peers that do not read fast enough.
-    backlogs: BTreeMap<PeerIndex, Backlog>,
+    backlogs: Rarely<BTreeMap<PeerIndex, Backlog>>,
     /// When to dial whom, unless the generation has changed.
-    redials: BTreeSet<(Duration, PeerIndex, u32)>,
+    redials: Rarely<BTreeSet<(Duration, PeerIndex, u32)>>,
     timer: Timer,
     actions: Vec<Action>,
     unwanted: Vec<ResponseId>,
     errands: Vec<Errand<H>>,
 }
+
+/// What most nodes do not have most of the time: none, rather than empty.
+type Rarely<T> = Option<Box<T>>;
 
 /// Something that may call back into the node, so it is done when nobody holds the cell.
 pub(crate) enum Errand<H: Host> {
@@ -71,13 +74,12 @@ impl<H: Host, S: Strategy> State<H, S> {
         // A neighbour that is named twice is dialled if either says so.
         neighbours.sort_by(|a, b| (&a.address, b.dial).cmp(&(&b.address, a.dial)));
         neighbours.dedup_by(|a, b| a.address == b.address);
-        let peers: Vec<_> = neighbours
-            .into_iter()
-            .filter(|neighbour| neighbour.address != own)
-            .map(|Neighbour { address, dial }| {
-                Peer::new(address, if dial { Role::Dialled } else { Role::Dialling })
-            })
-            .collect();
+        neighbours.retain(|neighbour| neighbour.address != own);
+        // No more room than is needed: one more peer takes as much as all else of it.
+        let mut peers = Vec::with_capacity(neighbours.len());
+        peers.extend(neighbours.into_iter().map(|Neighbour { address, dial }| {
+            Peer::new(address, if dial { Role::Dialled } else { Role::Dialling })
+        }));
         let mut state = Self {
             host,
             config,
@@ -87,8 +89,8 @@ impl<H: Host, S: Strategy> State<H, S> {
             downloads: Downloads::default(),
             strategy,
             counters: Counters::default(),
-            backlogs: BTreeMap::new(),
-            redials: BTreeSet::new(),
+            backlogs: None,
+            redials: None,
             timer: Timer {
                 armed: Duration::MAX,
                 waker: None,
@@ -188,7 +190,7 @@ impl<H: Host, S: Strategy> State<H, S> {
                 if agrees {
                     self.close(peer);
                 }
-                if !(self.unwanted.is_empty() && self.backlogs.is_empty()) {
+                if !self.unwanted.is_empty() || self.backlogs.is_some() {
                     self.catch_up(peer, now);
                 }
                 // CLOSE goes out on the next poll; and were the reader ever to pause, that would be the way to go on.
@@ -206,7 +208,7 @@ impl<H: Host, S: Strategy> State<H, S> {
 
     /// Agrees with a peer that wants nothing more: the connection ends once what is under way is done.
     fn close(&mut self, peer: PeerIndex) {
-        self.backlogs.remove(&peer);
+        self.take_backlog(peer);
         if let Some(connection) = &mut self.peers[peer.index()].connection {
             connection.close();
         }
@@ -223,7 +225,7 @@ impl<H: Host, S: Strategy> State<H, S> {
             self.downloads.end(peer, response);
             // What has ended by now needs no cancelling.
             if let Ok(Some(tag)) = connection.cancel(response) {
-                self.counters.sent.add(tag);
+                self.counters.count(tag);
             }
         }
         self.say_backlog(peer);
@@ -235,10 +237,14 @@ impl<H: Host, S: Strategy> State<H, S> {
     /// What is due by now: dials, and requests that have stalled.
     pub(crate) fn handle_time(&mut self) {
         let now = self.host.now();
-        while let Some(&(at, peer, generation)) = self.redials.first()
+        while let Some(redials) = &mut self.redials
+            && let Some(&(at, peer, generation)) = redials.first()
             && at <= now
         {
-            self.redials.pop_first();
+            redials.pop_first();
+            if redials.is_empty() {
+                self.redials = None;
+            }
             let state = &self.peers[peer.index()];
             if state.generation == generation && state.connection.is_none() && !state.dialling {
                 self.start_dial(peer);
@@ -274,7 +280,8 @@ impl<H: Host, S: Strategy> State<H, S> {
     }
 
     pub(crate) fn due(&self) -> Option<Duration> {
-        let redial = self.redials.first().map(|&(at, ..)| at);
+        let redials = self.redials.as_ref();
+        let redial = redials.and_then(|redials| redials.first().map(|&(at, ..)| at));
         match (redial, self.strategy.deadline()) {
             (Some(redial), Some(deadline)) => Some(redial.min(deadline)),
             (redial, deadline) => redial.or(deadline),

@@ -150,7 +150,13 @@ impl fmt::Display for Difference {
             None => "nothing more happens to this node".into(),
         };
         writeln!(f, "  one shard: {}", show(first))?;
-        write!(f, "  in parts:  {}", show(second))
+        write!(f, "  in parts:  {}", show(second))?;
+        match (first, second) {
+            (Some(first), Some(second)) if first.differs_in_content(second) => {
+                f.write_str("\n  the same event, but with another content")
+            }
+            _ => Ok(()),
+        }
     }
 }
 

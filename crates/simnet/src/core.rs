@@ -178,6 +178,7 @@ impl Core {
             Due::WakeTask(slot) => self.node(id).wake(slot),
             Due::Wake(waker) => self.wakers.push(waker),
             Due::Retransmit { slot, generation } => self.retransmit(id, slot, generation),
+            Due::AnswerStale(answer) => self.answer_stale(id, *answer),
         }
     }
 

@@ -50,7 +50,8 @@
 //!
 //! A [`Stream`] is what TCP looks like from outside. Writes are cut into segments; each takes the link's floor plus a draw and never overtakes an
 //! earlier one. A lost one is sent again after a wait that doubles up to a cap, and what comes behind it waits at the receiver. Nothing
-//! acknowledged for too long resets the stream at the side that sends; an idle other side does not learn of it, as on a real network.
+//! acknowledged for too long resets the stream at the side that sends; an idle other side does not learn of it, as on a real network,
+//! until it sends something to where nobody is.
 //! A reader that stops stalls its writer. Left out: congestion control, and the bytes of headers and acknowledgements.
 //!
 //! # What leaks

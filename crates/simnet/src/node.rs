@@ -1,8 +1,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::draw::{Purpose, bounded, draw};
 use crate::end::End;
+use crate::event::Header;
 use crate::executor::Task;
 use crate::{NodeId, Time};
 
@@ -82,6 +84,19 @@ pub(crate) enum Due {
         slot: u32,
         generation: u32,
     },
+    /// Tells a peer once more that a stream is gone.
+    AnswerStale(Box<StaleAnswer>),
+}
+
+/// What a peer is told that has sent something to where nobody is.
+#[derive(Clone, Copy)]
+pub(crate) struct StaleAnswer {
+    pub(crate) peer: NodeId,
+    pub(crate) header: Header,
+    /// When the peer's segment came.
+    pub(crate) since: Time,
+    /// How long to wait for the next one, should the answer be lost.
+    pub(crate) wait: Duration,
 }
 
 /// One direction of a stream's end.
@@ -200,6 +215,6 @@ impl Node {
 /// Makes room for one more without doubling: a million nodes have a million tables, and their slack would be most of the memory.
 pub(crate) fn grow_gently<T>(table: &mut Vec<T>) {
     if table.len() == table.capacity() {
-        table.reserve_exact((table.len() / 4).max(4));
+        table.reserve_exact((table.len() / 4).max(2));
     }
 }

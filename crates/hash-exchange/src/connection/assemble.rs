@@ -80,10 +80,11 @@ where
         cx: &mut Context<'_>,
         store: &mut impl Store<Body = B>,
     ) -> Poll<Result<Option<OwnedEvent>, Error>> {
-        let mut inbox = self.inbox.take().unwrap_or_default();
+        let inbox = self.take_aside(|aside| aside.inbox.take());
+        let mut inbox = inbox.unwrap_or_default();
         let next = self.poll_inbox(cx, &mut inbox, store);
         if !inbox.is_empty() {
-            self.inbox = Some(inbox);
+            self.aside.get_or_insert_default().inbox = Some(inbox);
         }
         next
     }

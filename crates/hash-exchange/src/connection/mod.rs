@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
@@ -69,13 +70,11 @@ pub struct Connection<Io, B, V: Verifier = Sha1> {
     session: Session<V>,
     /// Encoded; the first `written` bytes are with the transport.
     out: Vec<u8>,
-    written: usize,
-    /// What is read from to serve the session's contents.
-    bodies: Few<ServedId, B>,
-    /// Read from the transport and not handled yet, because the application paused.
-    unread: Option<Box<Unread>>,
-    /// What `next` assembles; none when idle.
-    inbox: Option<Box<Inbox>>,
+    written: u32,
+    /// What is read from to serve the session's contents; none when idle.
+    bodies: Option<Box<Few<ServedId, B>>>,
+    /// What a pause leaves behind; none when idle.
+    aside: Option<Box<Aside>>,
     /// The transport has taken bytes since it was flushed.
     unflushed: bool,
     /// The peer's stream has ended.
@@ -84,7 +83,14 @@ pub struct Connection<Io, B, V: Verifier = Sha1> {
     closed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Default)]
+struct Aside {
+    /// Read from the transport and not handled yet, because the application paused.
+    unread: Option<Unread>,
+    /// What `next` assembles.
+    inbox: Option<Inbox>,
+}
+
 struct Unread {
     bytes: Vec<u8>,
     position: usize,
@@ -93,26 +99,25 @@ struct Unread {
 impl<Io, B> Connection<Io, B> {
     /// A connection with the default limits, whose contents are checked by their SHA-1.
     pub fn new(io: Io) -> Self {
-        Self::with_limits(io, Limits::DEFAULT)
+        Self::with_session(io, Session::default())
     }
 
-    /// A connection with other limits.
-    pub fn with_limits(io: Io, limits: Limits) -> Self {
-        Self::with_verifier(io, limits, Sha1)
+    /// A connection with other limits; many may share them.
+    pub fn with_limits(io: Io, limits: impl Into<Arc<Limits>>) -> Self {
+        Self::with_session(io, Session::new(limits, Sha1))
     }
 }
 
 impl<Io, B, V: Verifier> Connection<Io, B, V> {
-    /// A connection whose contents are checked by a verifier.
-    pub fn with_verifier(io: Io, limits: Limits, verifier: V) -> Self {
+    /// A connection that goes on where a session stands, with the limits and the verifier of that.
+    pub const fn with_session(io: Io, session: Session<V>) -> Self {
         Self {
             io,
-            session: Session::new(limits, verifier),
+            session,
             out: Vec::new(),
             written: 0,
-            bodies: Few::None,
-            unread: None,
-            inbox: None,
+            bodies: None,
+            aside: None,
             unflushed: false,
             ended: false,
             closed: false,
@@ -163,7 +168,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
 
     /// Bytes encoded and not yet accepted by the transport.
     pub fn unwritten(&self) -> usize {
-        self.out.len() - self.written
+        self.out.len() - self.written as usize
     }
 
     /// Contents that the peer has asked for and that are not sent whole.
@@ -198,11 +203,11 @@ where
         cx: &mut Context<'_>,
         application: &mut A,
     ) -> Poll<Result<Progress, Error>> {
-        if let Some(mut unread) = self.unread.take()
+        if let Some(mut unread) = self.take_aside(|aside| aside.unread.take())
             && let Some(rest) = self.handle(&unread.bytes[unread.position..], application)?
         {
             unread.position = unread.bytes.len() - rest;
-            self.unread = Some(unread);
+            self.aside.get_or_insert_default().unread = Some(unread);
             return Poll::Ready(Ok(Progress::Paused));
         }
         let mut small = [0; SMALL_BUFFER];
@@ -228,7 +233,8 @@ where
             };
             if let Some(rest) = self.handle(&buffer[..read], application)? {
                 let bytes = buffer[read - rest..read].to_vec();
-                self.unread = Some(Box::new(Unread { bytes, position: 0 }));
+                let unread = Unread { bytes, position: 0 };
+                self.aside.get_or_insert_default().unread = Some(unread);
                 return Poll::Ready(Ok(Progress::Paused));
             }
             if read == buffer.len() && read < LARGE_BUFFER {
@@ -255,8 +261,9 @@ where
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while self.written < self.out.len() {
-            let wrote = Pin::new(&mut self.io).poll_write(cx, &self.out[self.written..]);
+        while self.unwritten() > 0 {
+            let rest = &self.out[self.written as usize..];
+            let wrote = Pin::new(&mut self.io).poll_write(cx, rest);
             match wrote {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(
@@ -264,7 +271,8 @@ where
                     ));
                 }
                 Poll::Ready(Ok(wrote)) => {
-                    self.written += wrote;
+                    // Nobody may have 4 GiB unwritten: see `Limits::unwritten`.
+                    self.written += wrote as u32;
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
@@ -337,9 +345,8 @@ where
         } = self;
         let mut wrote = false;
         loop {
-            let body = bodies
-                .get_mut(&served)
-                .expect("every content served has its source");
+            let body = bodies.as_mut().and_then(|bodies| bodies.get_mut(&served));
+            let body = body.expect("every content served has its source");
             let tag = match Pin::new(&mut *body).poll_fill_buf(cx) {
                 Poll::Pending => return wrote,
                 Poll::Ready(Ok([])) => session.finish(served, out),
@@ -355,11 +362,21 @@ where
             };
             application.sent(tag.expect("it is this content's turn"));
             if !session.is_serving(served) {
-                bodies.remove(&served);
+                forget(bodies, served);
                 return true;
             }
             wrote = true;
         }
+    }
+
+    /// Takes something back that was put aside.
+    fn take_aside<T>(&mut self, take: impl FnOnce(&mut Aside) -> Option<T>) -> Option<T> {
+        let aside = self.aside.as_mut()?;
+        let taken = take(aside);
+        if aside.unread.is_none() && aside.inbox.is_none() {
+            self.aside = None;
+        }
+        taken
     }
 
     /// The number of bytes read; pending also when there will be no more.
@@ -398,7 +415,7 @@ where
                     ControlFlow::Continue(())
                 }
                 Event::Cancelled { served, .. } => {
-                    self.bodies.remove(&served);
+                    forget(&mut self.bodies, served);
                     application.event(event)
                 }
                 event => application.event(event),
@@ -420,7 +437,9 @@ where
         let first = self.session.next_served();
         let mut next = first;
         let mappings = found.into_iter().map(|(hash, source)| {
-            self.bodies.insert(next, source.body);
+            self.bodies
+                .get_or_insert_default()
+                .insert(next, source.body);
             next = next.next();
             (hash, source.sequence)
         });
@@ -433,7 +452,7 @@ where
         while served != next {
             // Its number was given out already.
             if !self.session.is_serving(served) {
-                self.bodies.remove(&served);
+                forget(&mut self.bodies, served);
             }
             served = served.next();
         }
@@ -452,6 +471,16 @@ where
     fn is_done(&self) -> bool {
         let all_said = self.session.is_closed() || (self.ended && self.session.serving() == 0);
         all_said && self.out.is_empty() && !self.unflushed
+    }
+}
+
+/// Drops the source of a content that is served no more.
+fn forget<B>(bodies: &mut Option<Box<Few<ServedId, B>>>, served: ServedId) {
+    if let Some(some) = bodies {
+        some.remove(&served);
+        if some.is_empty() {
+            *bodies = None;
+        }
     }
 }
 

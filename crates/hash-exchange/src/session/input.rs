@@ -193,7 +193,7 @@ impl<V: Verifier> Session<V> {
         if whole {
             return Ok((None, Reading::Frame { len, whole }));
         }
-        let whole = match peek(bytes, len, self.limits.name)? {
+        let whole = match peek(bytes, len, self.limits().name)? {
             Peek::Data {
                 channel,
                 name,
@@ -206,9 +206,9 @@ impl<V: Verifier> Session<V> {
                 None => true,
             },
             Peek::Whole => true,
-            Peek::More => bytes.len() > self.limits.name as usize + HEADER_ROOM,
+            Peek::More => bytes.len() > self.limits().name as usize + HEADER_ROOM,
         };
-        if whole && len > u64::from(self.limits.message) {
+        if whole && len > u64::from(self.limits().message) {
             return Err(ProtocolError::MessageTooLong { len });
         }
         Ok((None, Reading::Frame { len, whole }))
@@ -253,7 +253,7 @@ impl<V: Verifier> Session<V> {
         if bytes.is_empty() {
             return Ok(Step::Silent);
         }
-        let frame = Frame::parse(bytes, self.limits.name)?;
+        let frame = Frame::parse(bytes, self.limits().name)?;
         if frame.channel < 0 {
             // Of the frames on our own channels only a cancellation has a meaning. The rest is room for an extension.
             if frame.kind != FrameKind::Error {

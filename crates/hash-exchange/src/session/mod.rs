@@ -6,6 +6,7 @@ mod receiving;
 mod serving;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use self::input::Step;
 use self::receiving::Receiving;
@@ -41,7 +42,8 @@ use crate::{
 /// ```
 pub struct Session<V: Verifier = Sha1> {
     verifier: V,
-    limits: Limits,
+    /// `None`: the usual ones.
+    limits: Option<Arc<Limits>>,
     /// What is under way towards us; none when idle.
     receiving: Option<Box<Receiving<V::State>>>,
     /// What is under way from us; none when idle.
@@ -90,16 +92,16 @@ impl Answer {
 
 impl Default for Session {
     fn default() -> Self {
-        Self::new(Limits::DEFAULT, Sha1)
+        Self::with_verifier(Sha1)
     }
 }
 
 impl<V: Verifier> Session<V> {
-    /// A session at its beginning.
-    pub fn new(limits: Limits, verifier: V) -> Self {
+    /// A session at its beginning, with the default limits.
+    pub fn with_verifier(verifier: V) -> Self {
         Self {
             verifier,
-            limits,
+            limits: None,
             receiving: None,
             serving: None,
             next_sequence: 1,
@@ -116,9 +118,17 @@ impl<V: Verifier> Session<V> {
         }
     }
 
+    /// A session with other limits; many may share them.
+    pub fn new(limits: impl Into<Arc<Limits>>, verifier: V) -> Self {
+        Self {
+            limits: Some(limits.into()),
+            ..Self::with_verifier(verifier)
+        }
+    }
+
     /// What the peer may cost.
-    pub const fn limits(&self) -> &Limits {
-        &self.limits
+    pub fn limits(&self) -> &Limits {
+        self.limits.as_deref().unwrap_or(&Limits::DEFAULT)
     }
 
     /// Offers hashes: one AVAILABLE, exactly as given.
@@ -146,9 +156,10 @@ impl<V: Verifier> Session<V> {
         let hashes = hashes.into_iter();
         reserve(out, FRAME_WITHOUT_HASHES + hashes.size_hint().0 * HASH_LEN);
         let start = self.begin(rpc::REQUEST, out);
+        let most = self.limits().requested as usize;
         let receiving = self.receiving.get_or_insert_default();
         let mark = receiving.mark();
-        let room = (self.limits.requested as usize).saturating_sub(receiving.requested());
+        let room = most.saturating_sub(receiving.requested());
         let asked = receiving
             .ask(hashes, room, out)
             .and_then(|()| self.commit(Kind::Request, start, out));
@@ -322,7 +333,7 @@ impl<V: Verifier> Session<V> {
     fn commit(&mut self, kind: Kind, start: usize, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         let room = self.short_header_len();
         let len = out.len() - start - room;
-        if len > (self.limits.message as usize).max(BARE) {
+        if len > (self.limits().message as usize).max(BARE) {
             out.truncate(start);
             return Err(Misuse::MessageTooLong { len });
         }
@@ -448,7 +459,7 @@ mod tests {
     #[test]
     fn a_session_and_its_events_are_small() {
         // A node of a large network holds one session for each neighbour, and an event is moved on the way of every frame.
-        assert_eq!(size_of::<Session>(), 88);
+        assert_eq!(size_of::<Session>(), 64);
         assert!(size_of::<Event<'_>>() <= 56, "{}", size_of::<Event<'_>>());
     }
 

@@ -178,6 +178,7 @@ impl<V: Verifier> Session<V> {
         channel: u32,
         chunk: &'m [u8],
     ) -> Result<Step<'m>, ProtocolError> {
+        let most = self.limits().early_bytes as usize;
         let receiving = self.receiving.as_deref_mut();
         let receiving = receiving.expect("the channel is open");
         match receiving.channels.get_mut(&Key::Channel(channel)) {
@@ -188,7 +189,7 @@ impl<V: Verifier> Session<V> {
             }
             Some(Channel::Early(sequence)) => {
                 receiving.early_bytes += chunk.len();
-                if receiving.early_bytes > self.limits.early_bytes as usize {
+                if receiving.early_bytes > most {
                     return Err(ProtocolError::TooEarly);
                 }
                 let early = receiving
@@ -231,6 +232,7 @@ impl<V: Verifier> Session<V> {
             return self.open_messages(channel);
         };
         let key = Key::Channel(channel);
+        let most = self.limits().early_channels as usize;
         let Some(receiving) = self.receiving.as_deref_mut() else {
             return Err(ProtocolError::Unannounced { sequence });
         };
@@ -247,7 +249,7 @@ impl<V: Verifier> Session<V> {
             None if receiving.wanted.is_empty() || receiving.early.contains_key(&sequence) => {
                 return Err(ProtocolError::Unannounced { sequence });
             }
-            None if receiving.early.len() >= self.limits.early_channels as usize => {
+            None if receiving.early.len() >= most => {
                 return Err(ProtocolError::TooEarly);
             }
             None => {}
@@ -270,8 +272,9 @@ impl<V: Verifier> Session<V> {
             self.rpc_channel = one_more(channel);
             return Ok(Route::Messages);
         }
+        let most = self.limits().rpc_channels;
         let receiving = self.receiving.get_or_insert_default();
-        if receiving.rpc_channels + 1 >= self.limits.rpc_channels {
+        if receiving.rpc_channels + 1 >= most {
             return Err(ProtocolError::TooManyChannels);
         }
         receiving.rpc_channels += 1;

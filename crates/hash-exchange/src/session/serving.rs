@@ -191,7 +191,7 @@ impl<V: Verifier> Session<V> {
     /// The peer asks for so many hashes.
     pub(super) fn asked_for(&self, hashes: usize) -> Result<(), ProtocolError> {
         let asked = self.serving() + self.unanswered() as usize + hashes;
-        if asked > self.limits.served as usize {
+        if asked > self.limits().served as usize {
             return Err(ProtocolError::TooManyServed);
         }
         Ok(())

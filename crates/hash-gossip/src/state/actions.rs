@@ -70,7 +70,7 @@ impl<H: Host, S: Strategy> State<H, S> {
                 self.downloads.end(peer, response);
                 // What has ended by now needs no cancelling.
                 if let Ok(Some(tag)) = connection.cancel(response) {
-                    self.counters.sent.add(tag);
+                    self.counters.count(tag);
                 }
             }
         }
@@ -84,8 +84,8 @@ impl<H: Host, S: Strategy> State<H, S> {
 
     /// Says this to a peer, now or as soon as it can be said.
     fn say(&mut self, peer: PeerIndex, adverts: &[Action], requests: &[Action]) {
-        if !self.backlogs.is_empty()
-            && let Some(backlog) = self.backlogs.get_mut(&peer)
+        if let Some(backlogs) = &mut self.backlogs
+            && let Some(backlog) = backlogs.get_mut(&peer)
         {
             backlog.adverts.extend_from_slice(adverts);
             backlog.requests.extend_from_slice(requests);
@@ -101,13 +101,13 @@ impl<H: Host, S: Strategy> State<H, S> {
                 adverts: adverts.to_vec(),
                 requests: requests.to_vec(),
             };
-            self.backlogs.insert(peer, backlog);
+            self.backlogs.get_or_insert_default().insert(peer, backlog);
         }
     }
 
     /// Says what had to wait, as far as it need not wait longer.
     pub(super) fn say_backlog(&mut self, peer: PeerIndex) {
-        let Some(mut backlog) = self.backlogs.remove(&peer) else {
+        let Some(mut backlog) = self.take_backlog(peer) else {
             return;
         };
         let Some(mut voice) = self.voice(peer) else {
@@ -118,8 +118,17 @@ impl<H: Host, S: Strategy> State<H, S> {
         backlog.adverts.truncate(adverts);
         backlog.requests.truncate(requests);
         if !(backlog.adverts.is_empty() && backlog.requests.is_empty()) {
-            self.backlogs.insert(peer, backlog);
+            self.backlogs.get_or_insert_default().insert(peer, backlog);
         }
+    }
+
+    pub(super) fn take_backlog(&mut self, peer: PeerIndex) -> Option<Backlog> {
+        let backlogs = self.backlogs.as_mut()?;
+        let backlog = backlogs.remove(&peer);
+        if backlogs.is_empty() {
+            self.backlogs = None;
+        }
+        backlog
     }
 
     fn voice(&mut self, peer: PeerIndex) -> Option<Voice<'_, H>> {
@@ -161,7 +170,7 @@ fn split(actions: &[Action], is_so: impl Fn(&Action) -> bool) -> (&[Action], &[A
 }
 
 /// Room for so many actions is kept between inputs.
-const KEPT_ACTIONS: usize = 32;
+const KEPT_ACTIONS: usize = 8;
 
 /// Speaks to one peer. What it is given it says from the back to the front, and returns what is left there.
 struct Voice<'a, H: Host> {
@@ -215,7 +224,7 @@ impl<H: Host> Voice<'_, H> {
             .iter()
             .map(|advert| self.catalogue.hash(advert.hash()));
         let tag = self.connection.provide(hashes)?;
-        self.counters.sent.add(tag);
+        self.counters.count(tag);
         Ok(())
     }
 
@@ -229,7 +238,7 @@ impl<H: Host> Voice<'_, H> {
             .peekable();
         if hashes.peek().is_some() {
             let tag = self.connection.request(hashes)?;
-            self.counters.sent.add(tag);
+            self.counters.count(tag);
         }
         Ok(())
     }

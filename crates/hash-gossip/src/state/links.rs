@@ -71,7 +71,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         state.generation = state.generation.wrapping_add(1);
         state.dialling = false;
         state.heard = false;
-        state.connection = Some(Connection::with_limits(stream, self.config.limits));
+        state.connection = Some(Connection::with_limits(stream, self.config.limits.clone()));
         self.errands.push(Errand::Serve(peer, state.generation));
         self.strategy.handle_connected(peer);
         self.carry_out(now);
@@ -92,8 +92,9 @@ impl<H: Host, S: Strategy> State<H, S> {
         state.note_loss(loss, now);
         self.unwanted.clear();
         self.downloads.drop_peer(peer);
-        self.backlogs.remove(&peer);
-        if !std::mem::take(&mut state.closing) {
+        let closing = std::mem::take(&mut state.closing);
+        self.take_backlog(peer);
+        if !closing {
             self.strategy.handle_disconnected(peer, now);
         }
         if !replaced {
@@ -113,7 +114,8 @@ impl<H: Host, S: Strategy> State<H, S> {
         };
         let pause = backoff.pause(state.attempts, &mut self.host.rng());
         state.attempts = state.attempts.saturating_add(1);
-        self.redials.insert((now + pause, peer, state.generation));
+        let redials = self.redials.get_or_insert_default();
+        redials.insert((now + pause, peer, state.generation));
     }
 
     /// Makes room for a neighbour that nobody named, in the place of one that has gone if there is no other.

@@ -119,9 +119,8 @@ impl Trade {
         let removed = self.wants.swap_remove(want);
         if self.wants.is_empty() {
             self.deadline = None;
-            if self.wants.capacity() > KEPT_WANTS {
-                self.wants = Vec::new();
-            }
+            // Nothing is kept: the room for four is as much as a connection takes.
+            self.wants = Vec::new();
         }
         if let Some(moved) = self.wants.get(want) {
             self.known[moved.hash.index()].standing = Standing::wanted(want);
@@ -402,7 +401,4 @@ impl Strategy for Trade {
 }
 
 /// Room for so many actions is kept between inputs; more was a burst, and a node may be one of a million.
-const KEPT_ACTIONS: usize = 32;
-
-/// Room for so many wants is kept when there are none.
-const KEPT_WANTS: usize = 4;
+const KEPT_ACTIONS: usize = 8;

@@ -231,7 +231,7 @@ fn requests_wait_until_the_connection_has_room_for_them() {
         ..Limits::default()
     };
     let config = Config {
-        limits,
+        limits: limits.into(),
         ..Config::default()
     };
     let node = dialled(&world, config, [1]);
@@ -256,7 +256,7 @@ fn what_came_while_its_request_waited_is_not_asked_for() {
         ..Limits::default()
     };
     let config = Config {
-        limits,
+        limits: limits.into(),
         ..Config::default()
     };
     let node = dialled(&world, config, [1]);

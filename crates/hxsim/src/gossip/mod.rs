@@ -38,6 +38,13 @@ pub struct Seated {
     audit: RefCell<Audit>,
 }
 
+impl Seated {
+    /// The node itself, for those who look closer than checks do.
+    pub const fn node(&self) -> &Node<SimHost> {
+        &self.node
+    }
+}
+
 /// What has been checked of a node so far: each thing that it takes for new is looked at once.
 #[derive(Default)]
 struct Audit {

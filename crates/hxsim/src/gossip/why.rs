@@ -24,11 +24,7 @@ impl Inquest<'_> {
         let near = self.graph.neighbours(node).iter().copied();
         let holders: Vec<NodeId> = near.filter(holds).collect();
         if !holders.is_empty() {
-            let reasons: Vec<_> = holders
-                .iter()
-                .map(|peer| self.why_not_from(node, *peer, item))
-                .collect();
-            return reasons.join("; ");
+            return self.why_not_from(node, &holders, item);
         }
         let Some(path) = self.path_to_holder(node, item, true) else {
             return self.why_unreachable(node, item);
@@ -39,62 +35,95 @@ impl Inquest<'_> {
         )
     }
 
+    /// Why none of the neighbours that hold the item has given it: each reason once, with those to whom it applies.
+    fn why_not_from(&self, node: NodeId, holders: &[NodeId], item: u32) -> String {
+        let mut reasons: Vec<(Reason, Vec<NodeId>)> = Vec::new();
+        for peer in holders {
+            let reason = self.reason(node, *peer, item);
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, peers)) => peers.push(*peer),
+                None => reasons.push((reason, vec![*peer])),
+            }
+        }
+        let texts = reasons.iter().map(|(reason, peers)| {
+            let Reason { done, left } = reason;
+            format!("{done} by {}{left}", names(peers))
+        });
+        texts.collect::<Vec<_>>().join("; ")
+    }
+
     /// Why a neighbour that holds the item has not given it.
-    fn why_not_from(&self, node: NodeId, peer: NodeId, item: u32) -> String {
+    fn reason(&self, node: NodeId, peer: NodeId, item: u32) -> Reason {
         let hash = &self.gossip.items[item as usize].hash;
         let (own, other) = (
             &self.nodes[node as usize].node,
             &self.nodes[peer as usize].node,
         );
-        let standing = |of: NodeId, with: NodeId| {
-            let status = self.nodes[of as usize].node.neighbour(&with);
-            status.is_some_and(|status| status.up)
-        };
-        let fault = self.fault_between(node, peer);
-        let fault = fault.map(|fault| format!(": {fault} stands between them"));
+        let fault = self.fault_between(node, peer, self.last());
+        let fault = fault.map(|fault| format!(", and {fault}, stands between them"));
         let fault = fault.unwrap_or_default();
+        if let Some(end) = self.lost_connection(node, peer) {
+            return Reason::held(format!(", but {end}{fault}"));
+        }
         if own.was_offered(&peer, hash) {
-            return format!("node {peer} offered it and has not delivered it{fault}");
+            return Reason::offered(format!(", but not delivered yet{fault}"));
         }
-        if !standing(node, peer) {
-            let status = own.neighbour(&peer);
-            let loss = status.and_then(|status| status.last_loss);
-            let loss = match loss {
-                Some((at, loss)) => format!("lost since {at:?} ({loss})"),
-                None => "never made".into(),
-            };
-            return format!(
-                "never offered: node {peer} has it, but the connection was {loss}{fault}"
-            );
+        if let Some(end) = self.lost_connection(peer, node) {
+            return Reason::held(format!(", where {end}{fault}"));
         }
-        match other.was_told(&node, hash) {
-            true => format!("node {peer} offered it, and the offer has not arrived{fault}"),
-            false => {
-                format!("never offered: node {peer} has it and does not see the connection{fault}")
+        if !other.was_told(&node, hash) {
+            return Reason::held(format!(", but not announced{fault}"));
+        }
+        let offered = other.record(hash).map(|record| record.learned_at);
+        let offered = Time::ZERO + offered.unwrap_or_default();
+        Reason::offered(match self.fault_between(peer, node, offered) {
+            Some(taker) => format!(", but lost to {taker}, and not received since"),
+            None => format!(", but not received yet{fault}"),
+        })
+    }
+
+    /// What became of the connection as the first node sees it; `None` if to it the connection stands.
+    fn lost_connection(&self, node: NodeId, peer: NodeId) -> Option<String> {
+        let status = self.nodes[node as usize].node.neighbour(&peer)?;
+        if status.up {
+            return None;
+        }
+        let Some((at, loss)) = status.last_loss else {
+            return Some("there was never a connection".into());
+        };
+        let mut faults = (0..).zip(&self.network.faults.faults);
+        let cut = faults.find_map(|(number, fault): (usize, _)| match *fault {
+            Fault::Cut { at: cut, between } => {
+                let here = [(node, peer), (peer, node)].contains(&between);
+                (here && cut.elapsed() == at).then_some(number)
             }
-        }
+            Fault::Partition { .. } => None,
+        });
+        Some(match cut {
+            Some(number) => format!("the connection was cut by fault.{number} at {at:?}"),
+            None => format!("the connection ended at {at:?} ({loss})"),
+        })
     }
 
     /// No open path leads to a holder: names the fault on the shortest closed one.
     fn why_unreachable(&self, node: NodeId, item: u32) -> String {
         let Some(path) = self.path_to_holder(node, item, false) else {
             let published = self.gossip.items[item as usize].at;
-            return match published > self.at {
-                true => format!("it is published at {published}, after the end"),
-                false => "no node that a path leads to has it".into(),
+            return match published >= self.at {
+                true => format!("not published: the run ended before {published}"),
+                false => "never offered: no path leads to a node that has it".into(),
             };
         };
         let holder = path[path.len() - 1];
         let blocked = path.windows(2).find_map(|edge| {
-            let fault = self.fault_between(edge[0], edge[1])?;
-            Some((fault, edge[0], edge[1]))
+            let fault = self.fault_between(edge[0], edge[1], self.last())?;
+            let (a, b) = (edge[0], edge[1]);
+            Some(format!(
+                ", and {fault}, stands between nodes {a} and {b} on the way"
+            ))
         });
-        let Some((fault, a, b)) = blocked else {
-            return format!("never offered: the nearest holder is node {holder}");
-        };
-        format!(
-            "never offered: the nearest holder is node {holder}, and {fault} stands between nodes {a} and {b} on the way"
-        )
+        let blocked = blocked.unwrap_or_default();
+        format!("never offered: the nearest holder is node {holder}{blocked}")
     }
 
     /// The nodes from `node` to the nearest one that holds the item, over open links only or over all.
@@ -114,7 +143,7 @@ impl Inquest<'_> {
                 return Some(path);
             }
             for next in self.graph.neighbours(here) {
-                let passes = !open || self.fault_between(here, *next).is_none();
+                let passes = !open || self.fault_between(here, *next, self.last()).is_none();
                 if passes && before[*next as usize].is_none() {
                     before[*next as usize] = Some(here);
                     queue.push(*next);
@@ -124,20 +153,54 @@ impl Inquest<'_> {
         None
     }
 
-    /// The fault that stands between two nodes at the end, in words.
-    fn fault_between(&self, a: NodeId, b: NodeId) -> Option<String> {
-        // What happens at the very end is over when it is looked at.
-        let last = Time::from_nanos(self.at.as_nanos().saturating_sub(1));
-        let number = self.network.blocking(a, b, last)?;
+    /// The last instant of the run: what would happen at its very end is not handled any more.
+    fn last(&self) -> Time {
+        Time::from_nanos(self.at.as_nanos().saturating_sub(1))
+    }
+
+    /// The fault that stands between two nodes at this time, in words.
+    fn fault_between(&self, a: NodeId, b: NodeId, at: Time) -> Option<String> {
+        let number = self.network.blocking(a, b, at)?;
         let fault = &self.network.faults.faults[number];
         let until = match fault.healed() {
             Some(until) => format!("to {until}"),
             None => "for ever".into(),
         };
-        Some(format!(
-            "fault.{number}, a partition from {} {until},",
-            fault.at()
-        ))
+        let from = match fault.at() {
+            Time::ZERO => "the start".into(),
+            at => at.to_string(),
+        };
+        Some(format!("fault.{number}, a partition from {from} {until}"))
+    }
+}
+
+/// What a neighbour has done for the node that lacks an item, and what was left undone.
+#[derive(PartialEq, Eq)]
+struct Reason {
+    done: &'static str,
+    left: String,
+}
+
+impl Reason {
+    const fn held(left: String) -> Self {
+        let done = "never offered: held";
+        Self { done, left }
+    }
+
+    const fn offered(left: String) -> Self {
+        let done = "offered";
+        Self { done, left }
+    }
+}
+
+/// Some nodes in words; of many the first three.
+fn names(nodes: &[NodeId]) -> String {
+    match nodes {
+        [] => "nobody".into(),
+        [node] => format!("node {node}"),
+        [a, b] => format!("nodes {a} and {b}"),
+        [a, b, c] => format!("nodes {a}, {b} and {c}"),
+        [a, b, c, more @ ..] => format!("nodes {a}, {b}, {c} and {} more", more.len()),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::quantity::{bytes, count, duration, maybe_duration, things};
 use super::text::wrap;
-use super::{FaultSpan, Outcome, Report};
+use super::{FaultSpan, Missing, Outcome, Report};
 
 impl Report {
-    /// The summary for a terminal, at most some 35 lines of 80 columns. Colour only if told.
+    /// The summary for a terminal, at most some 40 lines of 80 columns. Colour only if told.
     pub fn human(&self, colour: bool) -> String {
         let mut lines = vec![self.verdict(colour)];
         lines.extend(
-            wrap(&self.question, WIDTH)
+            wrap(&self.question, WIDTH, 2)
                 .iter()
                 .map(|line| format!("  {line}")),
         );
@@ -236,18 +236,13 @@ impl Report {
         if self.missing_total > 0 {
             lines.push(String::new());
             lines.push(format!("  missing: {}", count(self.missing_total)));
-            for missing in self.missing.iter().take(TROUBLES) {
-                let hash: String = missing.hash.chars().take(12).collect();
-                let name = missing
-                    .name
-                    .as_ref()
-                    .map_or(String::new(), |name| format!(" ({name})"));
-                lines.push(format!(
-                    "    node {} · {hash}{name}: {}",
-                    missing.node, missing.why
-                ));
+            let same = |a: &Missing, b: &Missing| a.node == b.node && a.why == b.why;
+            let mut shown = 0;
+            for group in self.missing.chunk_by(same).take(TROUBLES) {
+                shown += group.len() as u64;
+                lines.extend(group_of_missing(group));
             }
-            let more = self.missing_total.saturating_sub(TROUBLES as u64);
+            let more = self.missing_total.saturating_sub(shown);
             if more > 0 {
                 lines.push(format!("    and {} more", count(more)));
             }
@@ -266,6 +261,24 @@ impl Report {
     }
 }
 
+/// What one node lacks for one reason.
+fn group_of_missing(group: &[Missing]) -> Vec<String> {
+    let Some((first, others)) = group.split_first() else {
+        return Vec::new();
+    };
+    let hash: String = first.hash.chars().take(12).collect();
+    let name = first.name.as_ref();
+    let name = name.map_or(String::new(), |name| format!(" ({name})"));
+    let others = match others.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let mut lines = vec![format!("    node {} · {hash}{name}{others}", first.node)];
+    let why = wrap(&first.why, WIDTH - 4, 4);
+    lines.extend(why.iter().map(|line| format!("      {line}")));
+    lines
+}
+
 impl FaultSpan {
     /// How a stretch of the axis shows that the fault is there.
     fn mark(&self, from: u64, to: u64) -> Option<char> {
@@ -281,11 +294,11 @@ impl FaultSpan {
 
 const CUT: char = '╳';
 const SPAN: char = '━';
-/// Characters of the question that a line shows.
+/// Characters of a sentence that a line shows.
 const WIDTH: usize = 76;
 const COLUMNS: u64 = 60;
 const ROWS: u64 = 6;
-/// How many missing or lost hashes a summary names.
+/// Of so many nodes a summary says what they lack, and it names so many lost hashes.
 const TROUBLES: usize = 5;
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 

@@ -17,7 +17,7 @@ impl Report {
     }
 
     fn write_svg(&self, svg: &mut String) -> std::fmt::Result {
-        let title = wrap(&self.question, TITLE_WIDTH);
+        let title = wrap(&self.question, TITLE_WIDTH, 2);
         writeln!(
             svg,
             r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title">"#

@@ -1,7 +1,7 @@
 //! Lines for people.
 
-/// Breaks at spaces into two lines; what does not fit into them is cut.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+/// Breaks at spaces into at most so many lines; what does not fit into them is cut.
+pub(super) fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.len() - 1;
@@ -12,7 +12,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
         } else if length <= width {
             line.push(' ');
             line.push_str(word);
-        } else if last == 0 {
+        } else if last + 1 < most {
             lines.push(word.to_owned());
         } else {
             line.push_str(" …");
@@ -27,8 +27,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles_have_two_lines_at_most() {
-        assert_eq!(wrap("a bb ccc dddd", 4), ["a bb", "ccc …"]);
-        assert_eq!(wrap("", 4), [""]);
+    fn what_does_not_fit_is_cut() {
+        assert_eq!(wrap("a bb ccc dddd", 4, 2), ["a bb", "ccc …"]);
+        assert_eq!(wrap("a bb ccc dddd", 4, 3), ["a bb", "ccc", "dddd"]);
+        assert_eq!(wrap("", 4, 2), [""]);
     }
 }

@@ -2,7 +2,7 @@ use crate::NodeId;
 use crate::core::{Arrival, Core};
 use crate::end::{State, owner};
 use crate::event::{Event, Header, Kind};
-use crate::node::{Listening, Side, Waiting};
+use crate::node::{Listening, Side, StaleAnswer, Waiting};
 
 /// Connections that wait to be accepted on one port. A further one is refused, so that a deaf listener costs bounded memory.
 const BACKLOG: usize = 1024;
@@ -49,7 +49,13 @@ impl Core {
                 generation: header.from_generation,
                 ..Header::default()
             };
-            self.send_reset(event.dest, event.source, answer);
+            let answer = StaleAnswer {
+                peer: event.source,
+                header: answer,
+                since: event.time,
+                wait: self.plan.streams.retransmit,
+            };
+            self.answer_stale(event.dest, answer);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::draw::{Purpose, bounded, chance, draw};
 use crate::end::{End, Segment, State};
 use crate::event::{Header, Kind};
-use crate::node::{Due, Side};
+use crate::node::{Due, Side, StaleAnswer};
 use crate::time::nanos;
 use crate::{Jitter, NodeId, Probability};
 
@@ -229,8 +229,8 @@ impl Core {
         }
     }
 
-    /// Tells a peer, once and without a promise, that its stream is gone.
-    pub(super) fn send_reset(&mut self, id: NodeId, peer: NodeId, header: Header) {
+    /// Tells a peer, once and without a promise, that its stream is gone. False: it was lost.
+    fn send_reset(&mut self, id: NodeId, peer: NodeId, header: Header) -> bool {
         let (seed, now) = (self.plan.seed, self.now);
         let route = self.plan.route(id, peer);
         let counter = u64::from(self.node(id).order);
@@ -238,11 +238,42 @@ impl Core {
         let lost = chance_of(route.loss, || draw(seed, RESET_LOSS, link, counter));
         if lost || self.plan.blocked(id, peer, now) {
             self.node(id).carried.lost += 1;
-            return;
+            return false;
         }
+        self.emit_reset(id, peer, header);
+        true
+    }
+
+    fn emit_reset(&mut self, id: NodeId, peer: NodeId, header: Header) {
+        let (seed, now) = (self.plan.seed, self.now);
+        let route = self.plan.route(id, peer);
+        let counter = u64::from(self.node(id).order);
+        let link = (u64::from(id) << 32) | u64::from(peer);
         let jitter = jitter_ns(route.jitter, || draw(seed, RESET_JITTER, link, counter));
         let arrival = now + Duration::from_nanos(route.floor + jitter);
         self.emit(arrival, peer, id, Kind::Reset, header, &[]);
+    }
+
+    /// Tells a peer that the stream on which it has sent something is gone.
+    ///
+    /// Unlike [`Core::send_reset`] this gets there: as nobody acknowledges what the peer has sent, it would send it again and again and be
+    /// answered each time, until an answer gets through or it gives up. Either way its stream is reset within the timeout.
+    pub(crate) fn answer_stale(&mut self, id: NodeId, answer: StaleAnswer) {
+        let StaleAnswer {
+            peer,
+            header,
+            since,
+            wait,
+        } = answer;
+        let gives_up = since + self.plan.streams.timeout;
+        if self.now >= gives_up {
+            self.emit_reset(id, peer, header);
+        } else if !self.send_reset(id, peer, header) {
+            let at = (self.now + wait).min(gives_up);
+            let wait = (wait * 2).min(self.plan.streams.retransmit_cap);
+            let again = StaleAnswer { wait, ..answer };
+            self.set_timer(id, at, Due::AnswerStale(Box::new(again)));
+        }
     }
 
     /// Ends a stream at this end with an error, and what it kept with it.

@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use simnet::{Fault, Host, InvalidNetwork, Layout, Link, Network, Time, World};
+use simnet::{Fault, Host, InvalidNetwork, Layout, Link, Network, Probability, Time, World};
 
 use crate::world::{MS, PORT, accept, assert_conserved, network, read_all, world};
 
@@ -188,4 +188,39 @@ fn a_network_that_cannot_be_is_refused_in_words() {
     });
     let error = World::new(&bad, Layout::default(), start).err();
     assert_eq!(error, Some(InvalidNetwork::Overlap(0)));
+}
+
+/// A cut ends a dial whose first segment is on its way: the other side takes it up, and speaks to nobody.
+#[test]
+fn who_speaks_to_nobody_learns_it_however_lossy_the_answer() {
+    let mut learned = 0;
+    for seed in 0..50 {
+        let mut network = network(2);
+        network.seed = seed;
+        let lossy = Link::constant(10 * MS).with_loss(Probability::from_ppm(900_000));
+        network.links.exceptions.insert((0, 1), lossy);
+        let (at, between) = (Time::from_millis(5), (0, 1));
+        network.faults.faults.push(Fault::Cut { at, between });
+        let mut world = world(&network, Layout::default(), |host, notes| async move {
+            if host.id() == 0 {
+                let dialled = host.connect(1, PORT).await.map(drop);
+                notes
+                    .borrow_mut()
+                    .push(dialled.map_err(|error| error.kind()));
+                return;
+            }
+            let (mut stream, _) = accept(&host).await;
+            let read = stream.read(&mut [0]).await.map(drop);
+            notes.borrow_mut().push(read.map_err(|error| error.kind()));
+        });
+        // Dials that are lost at first are cut with nothing under way.
+        world.run_until(Time::from_millis(15));
+        let taken_up = world.carried().lost == 0;
+        world.run_until(Time::from_secs(31));
+        assert_eq!(*world.node(0).borrow(), [Err(ErrorKind::ConnectionReset)]);
+        let expected = vec![Err(ErrorKind::ConnectionReset); usize::from(taken_up)];
+        assert_eq!(*world.node(1).borrow(), expected, "seed {seed}");
+        learned += usize::from(taken_up);
+    }
+    assert!(learned > 0, "one dial of ten is not lost");
 }

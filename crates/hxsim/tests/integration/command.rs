@@ -1,0 +1,282 @@
+//! The command as a process: what it prints, what it writes, and what it exits with.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const RING: &str = r#"
+question = "Does a body get around?"
+nodes = 6
+topology.kind = "ring"
+network.latency = "10ms"
+workload = { publishers = 1, size = "1KiB" }
+run.horizon = "10s"
+"#;
+
+/// An empty directory for one test.
+fn directory(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("command")
+        .join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).expect("a directory can be made");
+    path
+}
+
+/// The file of a scenario in a directory of its own.
+fn scenario(name: &str, text: &str) -> PathBuf {
+    let path = directory(name).join("ring.toml");
+    fs::write(&path, text).expect("a scenario can be written");
+    path
+}
+
+fn hxsim() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_hxsim"))
+}
+
+fn run(path: &Path, arguments: &[&str]) -> Output {
+    let mut command = hxsim();
+    command.arg("run").arg(path).args(arguments);
+    command.output().expect("the command runs")
+}
+
+fn report(sims: &Path, arguments: &[&str]) -> Output {
+    let mut command = hxsim();
+    command.arg("report").arg("--sims").arg(sims);
+    command
+        .arg("--out")
+        .arg(sims.join("results"))
+        .args(arguments);
+    command.output().expect("the command runs")
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("standard output is one JSON document")
+}
+
+#[test]
+fn a_run_that_converges_says_so_and_nothing_else_goes_to_stderr() {
+    let output = run(&scenario("converges", RING), &[]);
+    assert_eq!(code(&output), Some(0));
+    assert!(stdout(&output).starts_with("✓ converged at 110 ms  ring · seed 1 · digest "));
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn what_is_missing_is_named_and_the_code_is_10() {
+    let cut_off =
+        "run.goal = \"union\"\n[[fault]]\nkind = \"partition\"\nat = \"0s\"\ngroups = [[3]]\n";
+    let output = run(&scenario("missing", &format!("{RING}{cut_off}")), &[]);
+    assert_eq!(code(&output), Some(10), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("✗ not converged at 10 s"), "{text}");
+    assert!(text.contains("missing: 1\n    node 3 · "), "{text}");
+    assert!(
+        text.contains(
+            "      never offered: held by nodes 2 and 4, but there was never a connection"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn bad_scenarios_and_bad_usage_exit_with_2_and_point_at_the_mistake() {
+    let bad = scenario("bad", &RING.replace("ring", "rign"));
+    let output = run(&bad, &[]);
+    assert_eq!((code(&output), &*stdout(&output)), (Some(2), ""));
+    let expected = format!("{}:4:17: error: ", bad.display());
+    assert!(
+        stderr(&output).starts_with(&expected),
+        "{}",
+        stderr(&output)
+    );
+    assert!(stderr(&output).contains("`ring`"), "{}", stderr(&output));
+
+    let output = run(&bad.with_file_name("absent.toml"), &[]);
+    assert_eq!(code(&output), Some(2));
+    assert!(
+        stderr(&output).contains("absent.toml"),
+        "{}",
+        stderr(&output)
+    );
+
+    let output = run(&scenario("usage", RING), &["--sed", "7"]);
+    assert_eq!(code(&output), Some(2));
+    assert!(stderr(&output).contains("--seed"), "{}", stderr(&output));
+
+    let output = run(&scenario("set", RING), &["--set", "network.loss=5"]);
+    assert_eq!(code(&output), Some(2));
+    assert!(
+        stderr(&output).contains("--set 1:1:14: error"),
+        "{}",
+        stderr(&output)
+    );
+
+    let checked = hxsim()
+        .arg("check")
+        .arg(&bad)
+        .output()
+        .expect("the command runs");
+    assert_eq!(code(&checked), Some(2));
+}
+
+#[test]
+fn json_is_one_document_and_knows_its_machine() {
+    let output = run(&scenario("json", RING), &["--format", "json"]);
+    assert_eq!(code(&output), Some(0));
+    let report = json(&output);
+    assert_eq!(report["outcome"], "converged");
+    assert_eq!(report["scenario"], "ring");
+    assert!(report["env"]["wall_ns"].is_u64());
+    assert!(report["env"]["machine"].is_string());
+}
+
+#[test]
+fn files_of_a_run_leave_the_machine_out() {
+    let path = scenario("out", RING);
+    let out = path.with_file_name("nested").join("results");
+    let output = run(
+        &path,
+        &["--format", "json", "--out", &out.to_string_lossy()],
+    );
+    assert_eq!(code(&output), Some(0));
+
+    let written = fs::read(out.join("ring.json")).expect("the report is there");
+    let written: Value = serde_json::from_slice(&written).expect("and is JSON");
+    let mut printed = json(&output);
+    let env = printed
+        .as_object_mut()
+        .expect("a report has fields")
+        .remove("env");
+    assert!(env.is_some());
+    assert_eq!(written, printed, "the same but for the machine");
+    let picture = fs::read_to_string(out.join("ring.svg")).expect("the picture is there");
+    assert!(picture.starts_with("<svg"), "{picture}");
+}
+
+#[test]
+fn seeds_and_sets_decide_and_are_reported() {
+    let path = scenario(
+        "seeds",
+        &RING.replace("\"10ms\"", "{ floor = \"10ms\", uniform = \"10ms\" }"),
+    );
+    let report = |arguments: &[&str]| {
+        let output = run(&path, &[arguments, &["--format", "json"]].concat());
+        assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+        json(&output)
+    };
+    let first = report(&[]);
+    assert_eq!(first["digest"], report(&["--seed", "1"])["digest"]);
+    let other = report(&["--seed", "7"]);
+    assert_eq!(other["seed"], 7);
+    assert_ne!(first["digest"], other["digest"]);
+
+    let set = report(&["--set", "nodes=9", "--set", "workload.count=2"]);
+    assert_eq!((&set["nodes"], &set["items"]), (&9.into(), &2.into()));
+}
+
+#[test]
+fn verification_prints_the_digest_that_the_report_has() {
+    let output = run(&scenario("verify", RING), &["--format", "json", "--verify"]);
+    assert_eq!(code(&output), Some(0));
+    let digest = json(&output)["digest"].as_str().map(str::to_owned);
+    let digest = digest.expect("a digest is a string");
+    assert!(
+        stderr(&output).starts_with("verified: "),
+        "{}",
+        stderr(&output)
+    );
+    assert!(stderr(&output).contains(&digest), "{}", stderr(&output));
+}
+
+#[test]
+fn results_are_written_checked_and_missed() {
+    let sims = directory("results");
+    let output = report(&sims, &[]);
+    assert_eq!(code(&output), Some(4), "no scenario is there");
+    assert_eq!(
+        code(&report(&sims.join("absent"), &[])),
+        Some(1),
+        "no directory is there"
+    );
+
+    fs::write(sims.join("a.toml"), RING).expect("a scenario can be written");
+    fs::write(sims.join("b.toml"), RING).expect("a scenario can be written");
+    assert_eq!(
+        code(&report(&sims, &["--check"])),
+        Some(13),
+        "no result is there"
+    );
+    assert!(!sims.join("results").exists(), "a check writes nothing");
+
+    let output = report(&sims, &[]);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    let verdicts: Vec<_> = stdout(&output).lines().map(str::to_owned).collect();
+    assert!(
+        verdicts[0].contains("  a · ") && verdicts[1].contains("  b · "),
+        "{verdicts:?}"
+    );
+    assert_eq!(code(&report(&sims, &["--check"])), Some(0));
+
+    let result = sims.join("results/b.json");
+    let text = fs::read_to_string(&result).expect("the result is there");
+    assert!(!text.contains("\"env\""));
+    fs::write(&result, text.replacen("\"seed\": 1", "\"seed\": 2", 1)).expect("it can be forged");
+    let output = report(&sims, &["--check"]);
+    assert_eq!(code(&output), Some(13));
+    let complaint = format!("error: {}: differs", result.display());
+    assert!(
+        stderr(&output).starts_with(&complaint),
+        "{}",
+        stderr(&output)
+    );
+
+    fs::write(sims.join("c.toml"), RING.replace("10s", "50ms")).expect("a scenario can be written");
+    assert_eq!(
+        code(&report(&sims, &[])),
+        Some(10),
+        "one of them does not converge"
+    );
+}
+
+/// The scenario comes through a pipe that holds less than it, so that once all is written the command is known to read, and so to listen.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_still_reports() {
+    let endless =
+        RING.replace("10s", "1000000h") + "run.stop = \"horizon\"\nrun.check_every = \"1ms\"\n";
+    let padding = format!("#{}\n", "-".repeat(1 << 20));
+    let mut command = hxsim();
+    command.args(["run", "/dev/stdin", "--format", "json"]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command runs");
+    let mut stdin = child.stdin.take().expect("its input is a pipe");
+    stdin
+        .write_all((padding + &endless).as_bytes())
+        .expect("it reads");
+    drop(stdin);
+    let interrupt = format!("kill -INT {}", child.id());
+    let kill = Command::new("sh").args(["-c", &interrupt]).status();
+    assert!(kill.is_ok_and(|status| status.success()));
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(code(&output), Some(130), "{}", stderr(&output));
+    assert_eq!(json(&output)["outcome"], "interrupted");
+}

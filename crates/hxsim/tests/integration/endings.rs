@@ -1,0 +1,135 @@
+//! How a run ends, told by nodes that do nothing but count.
+
+use std::cell::Cell;
+use std::ops::{ControlFlow, Range};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hxsim::Scenario;
+use hxsim::protocol::{Progress, Protocol, Seat, Violation};
+use hxsim::run::{self, End, Run, Status};
+use hxsim::scenario::Stop;
+use simnet::{Host, Layout, Time};
+
+/// Node n counts to n, one every 100 ms from the start. The goal is that the sum lies in a range, the rule that no count exceeds a limit.
+struct Counters {
+    goal: Range<u64>,
+    limit: u64,
+}
+
+impl Protocol for Counters {
+    type Node = Rc<Cell<u64>>;
+    type Snapshot = u64;
+
+    fn start(&self, host: Host, seat: Seat<'_>) -> Self::Node {
+        let count = Rc::new(Cell::new(0));
+        let (own, id) = (count.clone(), u64::from(seat.id));
+        host.clone().spawn(async move {
+            while own.get() < id {
+                host.sleep(Duration::from_millis(100)).await;
+                own.set(own.get() + 1);
+            }
+        });
+        count
+    }
+
+    fn snapshot(&self, node: &Self::Node) -> u64 {
+        node.get()
+    }
+
+    fn progress(&self, nodes: &[u64]) -> Progress {
+        let reached = self.goal.contains(&nodes.iter().sum());
+        Progress {
+            have: u64::from(reached),
+            of: 1,
+        }
+    }
+
+    fn invariant(&self, nodes: &[u64]) -> Result<(), Violation> {
+        match (0..).zip(nodes).find(|(_, count)| **count > self.limit) {
+            None => Ok(()),
+            Some((node, count)) => Err(Violation {
+                node,
+                check: "nobody counts too far",
+                what: format!("counted to {count}"),
+            }),
+        }
+    }
+}
+
+/// Four nodes, looked at every 50 ms for one second.
+fn run(
+    protocol: &Counters,
+    stop: Stop,
+    watch: impl FnMut(Status) -> ControlFlow<()>,
+) -> Run<Counters> {
+    let mut scenario = Scenario::new(4);
+    scenario.run.horizon = Time::from_secs(1);
+    scenario.run.check_every = Duration::from_millis(50);
+    scenario.run.stop = stop;
+    let graph = scenario.topology.graph(4, 1).expect("a ring");
+    run::run(protocol, &scenario, &graph, Layout::default(), watch).expect("a valid network")
+}
+
+/// How a run ends that nobody interrupts, and when.
+fn ending(goal: Range<u64>, limit: u64, stop: Stop) -> (End, Time) {
+    let protocol = Counters { goal, limit };
+    let run = run(&protocol, stop, |_| ControlFlow::Continue(()));
+    (run.end, run.world.now())
+}
+
+const SECOND: Time = Time::from_secs(1);
+
+#[test]
+fn a_run_ends_at_the_first_check_that_finds_the_goal_reached() {
+    // The sums are 3, 5 and 6. What happens at 200 ms is seen by the check after it.
+    let seen = Time::from_millis(250);
+    assert_eq!(
+        ending(5..7, 3, Stop::Converged),
+        (End::Converged(seen), seen)
+    );
+    assert_eq!(ending(7..8, 3, Stop::Converged), (End::Horizon, SECOND));
+}
+
+#[test]
+fn a_run_that_goes_on_to_its_horizon_tells_since_when_the_goal_held() {
+    let seen = Time::from_millis(250);
+    assert_eq!(
+        ending(5..7, 3, Stop::Horizon),
+        (End::Converged(seen), SECOND)
+    );
+    // Reached, and lost again.
+    assert_eq!(ending(5..6, 3, Stop::Horizon), (End::Horizon, SECOND));
+}
+
+#[test]
+fn a_broken_rule_ends_the_run_and_names_the_lowest_node() {
+    let (end, now) = ending(6..7, 1, Stop::Converged);
+    let seen = Time::from_millis(250);
+    let End::Broken(at, violation) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!((at, now), (seen, seen));
+    let text = violation.to_string();
+    assert_eq!(text, "node 2: nobody counts too far: counted to 2");
+}
+
+#[test]
+fn who_watches_may_stop_the_run_and_sees_how_it_gets_on() {
+    let protocol = Counters {
+        goal: 6..7,
+        limit: 3,
+    };
+    let mut seen = Vec::new();
+    let run = run(&protocol, Stop::Converged, |status| {
+        assert_eq!(status.horizon, SECOND);
+        seen.push((status.now, status.progress.have, status.events));
+        match status.now < Time::from_millis(150) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    });
+    let at = Time::from_millis;
+    assert_eq!(run.end, End::Interrupted(at(150)));
+    assert_eq!(seen, [(at(50), 0, 0), (at(100), 0, 0), (at(150), 0, 3)]);
+}

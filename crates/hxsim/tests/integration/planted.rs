@@ -1,0 +1,155 @@
+//! A protocol that draws from outside its world is found out, and the report says where.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::{AsyncReadExt as _, AsyncWriteExt as _};
+use hxsim::Scenario;
+use hxsim::protocol::{Progress, Protocol, Seat};
+use hxsim::run::{self, Difference};
+use simnet::{Host, Time};
+
+/// Nodes that each send a letter to the next in a line. Node 2 asks somebody outside the world what to do.
+struct Letters {
+    oracle: fn() -> u64,
+    use_of_it: Use,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// It waits for so many milliseconds more.
+    Wait,
+    /// It writes it down.
+    Write,
+}
+
+impl Protocol for Letters {
+    type Node = Rc<Cell<bool>>;
+    type Snapshot = bool;
+
+    fn start(&self, host: Host, seat: Seat<'_>) -> Self::Node {
+        let received = Rc::new(Cell::new(seat.id == 0));
+        let listener = host.listen(7).expect("nothing else runs here");
+        let postbox = received.clone();
+        host.spawn(async move {
+            let (mut stream, _) = listener.accept().await;
+            let arrived = stream.read_exact(&mut [0; 8]).await.is_ok();
+            postbox.set(arrived);
+        });
+        if let Some(next) = seat.neighbours.iter().copied().find(|next| *next > seat.id) {
+            let (oracle, use_of_it) = (self.oracle, self.use_of_it);
+            host.clone().spawn(async move {
+                let mut wait = Duration::from_millis(250);
+                let mut letter = [0; 8];
+                match use_of_it {
+                    Use::Wait if host.id() == 2 => wait += Duration::from_millis(oracle()),
+                    Use::Write if host.id() == 2 => letter = oracle().to_le_bytes(),
+                    _ => {}
+                }
+                host.sleep(wait).await;
+                let mut stream = host.connect(next, 7).await.expect("nothing goes wrong");
+                stream.write_all(&letter).await.expect("nothing goes wrong");
+            });
+        }
+        received
+    }
+
+    fn snapshot(&self, node: &Self::Node) -> bool {
+        node.get()
+    }
+
+    fn progress(&self, nodes: &[bool]) -> Progress {
+        let have = nodes.iter().filter(|received| **received).count() as u64;
+        let of = nodes.len() as u64;
+        Progress { have, of }
+    }
+}
+
+fn verify(protocol: &Letters) -> Result<u64, Difference> {
+    let scenario = Scenario {
+        topology: hxsim::topology::Topology::Line,
+        ..Scenario::new(5)
+    };
+    let graph = scenario.topology.graph(5, 1).expect("a line");
+    run::verify(protocol, &scenario, &graph).expect("a valid network")
+}
+
+/// The text without digests, which are nobody's concern here.
+fn without_digests(difference: &Difference) -> String {
+    let text = difference.to_string();
+    let lines = text
+        .lines()
+        .map(|line| line.split(" [").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn honest_letters_have_one_history() {
+    let honest = Letters {
+        oracle: || 3,
+        use_of_it: Use::Wait,
+    };
+    assert!(verify(&honest).is_ok());
+}
+
+#[test]
+fn a_node_that_waits_by_a_global_counter_is_named_with_time_and_event() {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let planted = Letters {
+        oracle: || COUNTER.fetch_add(1, Ordering::Relaxed),
+        use_of_it: Use::Wait,
+    };
+    let difference = verify(&planted).expect_err("it has as many histories as there are runs");
+    assert_eq!(
+        (difference.node, difference.after),
+        (2, Time::from_millis(200))
+    );
+    // The runs that find the difference are not those that showed it, so the counter has moved on.
+    assert_eq!(
+        without_digests(&difference),
+        "node 2 has two histories; they were still equal at 200ms\n  \
+           one shard: 252ms node 2: timer\n  \
+           in parts:  253ms node 2: timer"
+    );
+}
+
+#[test]
+fn bytes_that_differ_are_found_where_they_arrive() {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let planted = Letters {
+        oracle: || COUNTER.fetch_add(1, Ordering::Relaxed),
+        use_of_it: Use::Write,
+    };
+    let difference = verify(&planted).expect_err("the letter has another text in each run");
+    assert_eq!(
+        (difference.node, difference.after),
+        (3, Time::from_millis(200))
+    );
+    let event = "280ms node 3: data from node 2, stream 1, segment 1, 8 bytes";
+    assert_eq!(
+        without_digests(&difference),
+        format!(
+            "node 3 has two histories; they were still equal at 200ms\n  \
+               one shard: {event}\n  \
+               in parts:  {event}\n  \
+               the same event, but with another content"
+        )
+    );
+}
+
+#[test]
+fn what_cannot_be_shown_again_is_said_to_come_from_outside() {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let planted = Letters {
+        oracle: || COUNTER.fetch_add(1, Ordering::Relaxed).min(1),
+        use_of_it: Use::Wait,
+    };
+    let difference = verify(&planted).expect_err("the first run differs from all others");
+    assert_eq!(
+        difference.to_string(),
+        "node 2 has two histories; they were still equal at 200ms\n  \
+         a third run found no difference: what differs comes from outside the world"
+    );
+}
