@@ -201,22 +201,21 @@ impl Report {
         rows
     }
 
+    /// Messages and bytes by kind, two to a line.
     fn frames(&self) -> String {
         let frames = self.metrics.frames.iter();
         let each: Vec<String> = frames
             .filter(|frame| frame.frames > 0)
-            .map(|frame| format!("{} {}", frame.kind, count(frame.frames)))
+            .map(|frame| {
+                let size = bytes(frame.content + frame.framing);
+                format!("{:<9} {:>10} = {size}", frame.kind, count(frame.frames))
+            })
             .collect();
-        let mut text = String::new();
-        for (index, frame) in each.iter().enumerate() {
-            match index {
-                0 => {}
-                _ if index.is_multiple_of(4) => text.push_str("\n              "),
-                _ => text.push_str(" · "),
-            }
-            text.push_str(frame);
-        }
-        text
+        let lines = each.chunks(2).map(|pair| match pair {
+            [one, other] => format!("{one:<34}{other}"),
+            rest => rest.concat(),
+        });
+        lines.collect::<Vec<_>>().join("\n              ")
     }
 
     fn troubles(&self) -> Vec<String> {

@@ -280,3 +280,14 @@ fn an_interrupted_run_still_reports() {
     assert_eq!(code(&output), Some(130), "{}", stderr(&output));
     assert_eq!(json(&output)["outcome"], "interrupted");
 }
+
+#[test]
+fn the_readme_shows_what_the_command_says() {
+    let readme = include_str!("../../../../README.md");
+    let (_, shown) = readme.split_once("```text\n").expect("there is a picture");
+    let (shown, _) = shown.split_once("\n```").expect("it ends");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = run(&root.join("sims/partition-heal.toml"), &[]);
+    assert_eq!(code(&output), Some(0));
+    assert_eq!(stdout(&output).trim_end(), shown.trim_end());
+}
