@@ -18,6 +18,8 @@ pub(crate) struct Shard<T> {
     plan: Rc<Plan>,
     range: Range<NodeId>,
     reverse: bool,
+    /// The order of a window's events; the buffer serves every window.
+    places: Vec<Place>,
     /// What the application keeps of each node.
     pub(crate) nodes: Vec<T>,
 }
@@ -42,6 +44,7 @@ impl<T> Shard<T> {
             plan,
             range,
             reverse,
+            places: Vec::new(),
             nodes,
         }
     }
@@ -80,8 +83,9 @@ impl<T> Shard<T> {
         let events = std::mem::take(&mut window.events);
         core.window = window;
         drop(core);
-        let order = in_order(self.plan.seed, start, &events[..handled]);
-        let groups = order.chunk_by(|a, b| a.dest() == b.dest());
+        let mut places = std::mem::take(&mut self.places);
+        put_in_order(self.plan.seed, start, &events[..handled], &mut places);
+        let groups = places.chunk_by(|a, b| a.dest() == b.dest());
         if self.reverse {
             groups
                 .rev()
@@ -89,6 +93,7 @@ impl<T> Shard<T> {
         } else {
             groups.for_each(|group| self.run_node(&events, group, end));
         }
+        self.places = places;
         let mut core = self.core.borrow_mut();
         let mut window = std::mem::take(&mut core.window);
         window.events = events;
@@ -242,23 +247,21 @@ impl Place {
     }
 }
 
-/// The events node by node, each node's in the order in which it handles them.
-fn in_order(seed: u64, start: Time, events: &[Event]) -> Vec<Place> {
+/// Lists the events node by node, each node's in the order in which it handles them.
+fn put_in_order(seed: u64, start: Time, events: &[Event], places: &mut Vec<Place>) {
     assert!(
         u32::try_from(events.len()).is_ok(),
         "a window holds less than 2^32 events"
     );
-    let places = events.iter().enumerate();
-    let mut places: Vec<_> = places
-        .map(|(index, event)| Place::new(event, start, index))
-        .collect();
+    places.clear();
+    let all = events.iter().enumerate();
+    places.extend(all.map(|(index, event)| Place::new(event, start, index)));
     places.sort_unstable();
     for tied in places.chunk_by_mut(|a, b| a.instant() == b.instant()) {
         if tied.len() > 1 {
             tied.sort_unstable_by_key(|place| order(seed, &events[place.index()]));
         }
     }
-    places
 }
 
 /// Whether the node's next event comes before its next timer; `None` if there is neither.
