@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, btree_map};
 use std::rc::Rc;
 use std::time::Duration;
 
 use hash_exchange::Hash;
+use hashbrown::hash_table::{self, HashTable};
 
 use crate::nanos::Nanos;
 use crate::strategy::HashIndex;
@@ -22,17 +22,20 @@ pub struct Record<A> {
 
 /// The hashes that the node knows by name, numbered, and the bodies of those it holds.
 pub(crate) struct Catalogue<A> {
-    numbers: BTreeMap<Digest, HashIndex>,
+    /// Nothing iterates over it: its order says nothing.
+    numbers: HashTable<HashIndex>,
+    /// Where a hash stands in the table depends on this, so that nobody can choose names that all stand in one place.
+    key: u64,
     entries: Vec<Entry<A>>,
-    free: Vec<HashIndex>,
+    /// Numbers given back; hardly any node has some.
+    #[expect(
+        clippy::box_collection,
+        reason = "an empty Vec takes three words, and a node may be one of a million"
+    )]
+    free: Option<Box<Vec<HashIndex>>>,
     /// What is held, in the order in which it became so.
     journal: Vec<HashIndex>,
 }
-
-/// A SHA-1 as five numbers, the first digits in the first: in the order of the hashes, and compared in a few
-/// instructions. Each hash that somebody mentions is looked up.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Digest(u32, u32, u32, u32, u32);
 
 struct Entry<A> {
     hash: Hash,
@@ -43,26 +46,43 @@ struct Entry<A> {
 }
 
 impl<A> Catalogue<A> {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new(key: u64) -> Self {
         Self {
-            numbers: BTreeMap::new(),
+            numbers: HashTable::new(),
+            key,
             entries: Vec::new(),
-            free: Vec::new(),
+            free: None,
             journal: Vec::new(),
         }
     }
 
     pub(crate) fn number(&self, hash: &Hash) -> Option<HashIndex> {
-        self.numbers.get(&Digest::of(hash)?).copied()
+        let digest = hash.as_sha1()?;
+        let is_it = |number: &HashIndex| self.entries[number.index()].digest() == digest;
+        let place = place(self.key, digest);
+        self.numbers.find(place, is_it).copied()
     }
 
     /// The hash's number, a new one if it has none; none for a name that is not a SHA-1, as no body can be checked
     /// against it.
     pub(crate) fn intern(&mut self, hash: &Hash) -> Option<HashIndex> {
-        let vacant = match self.numbers.entry(Digest::of(hash)?) {
-            btree_map::Entry::Occupied(number) => return Some(*number.get()),
-            btree_map::Entry::Vacant(vacant) => vacant,
+        let digest = hash.as_sha1()?;
+        let Self {
+            numbers,
+            key,
+            entries,
+            free,
+            ..
+        } = self;
+        let is_it = |number: &HashIndex| entries[number.index()].digest() == digest;
+        let place_of = |number: &HashIndex| place(*key, entries[number.index()].digest());
+        let vacant = match numbers.entry(place(*key, digest), is_it, place_of) {
+            hash_table::Entry::Occupied(number) => return Some(*number.get()),
+            hash_table::Entry::Vacant(vacant) => vacant,
         };
+        let reused = free.as_mut().and_then(|free| free.pop());
+        let number = reused.unwrap_or_else(|| HashIndex::new(entries.len()));
+        vacant.insert(number);
         let entry = Entry {
             hash: hash.clone(),
             body: None,
@@ -70,27 +90,20 @@ impl<A> Catalogue<A> {
             from: None,
             receipts: 0,
         };
-        let number = match self.free.pop() {
-            Some(number) => {
-                self.entries[number.index()] = entry;
-                number
-            }
-            None => {
-                self.entries.push(entry);
-                HashIndex::new(self.entries.len() - 1)
-            }
-        };
-        Some(*vacant.insert(number))
+        match entries.get_mut(number.index()) {
+            Some(reused) => *reused = entry,
+            None => entries.push(entry),
+        }
+        Some(number)
     }
 
     /// Gives a number back, unless that was done before. What is held keeps its number for good.
     pub(crate) fn release(&mut self, number: HashIndex) {
         assert!(!self.holds(number), "a hash that is held is not forgotten");
-        let hash = &self.entries[number.index()].hash;
-        if self.number(hash) == Some(number) {
-            self.numbers
-                .remove(&Digest::of(hash).expect("it was found by it"));
-            self.free.push(number);
+        let place = place(self.key, self.entries[number.index()].digest());
+        if let Ok(entry) = self.numbers.find_entry(place, |it| *it == number) {
+            entry.remove();
+            self.free.get_or_insert_default().push(number);
         }
     }
 
@@ -141,10 +154,10 @@ impl<A> Catalogue<A> {
     }
 
     fn held_entries(&self) -> impl Iterator<Item = &Entry<A>> {
-        self.numbers
-            .values()
-            .map(|number| &self.entries[number.index()])
-            .filter(|entry| entry.body.is_some())
+        let held = self.journal.iter();
+        let mut held: Vec<_> = held.map(|number| &self.entries[number.index()]).collect();
+        held.sort_unstable_by_key(|entry| &entry.hash);
+        held.into_iter()
     }
 }
 
@@ -167,20 +180,22 @@ impl<A: Clone> Catalogue<A> {
     }
 }
 
-impl Digest {
-    fn of(hash: &Hash) -> Option<Self> {
-        let sha1 = hash.as_sha1()?;
-        let word = |start: usize| {
-            let bytes = [
-                sha1[start],
-                sha1[start + 1],
-                sha1[start + 2],
-                sha1[start + 3],
-            ];
-            u32::from_be_bytes(bytes)
-        };
-        Some(Self(word(0), word(4), word(8), word(12), word(16)))
+impl<A> Entry<A> {
+    fn digest(&self) -> &[u8; 20] {
+        let digest = self.hash.as_sha1();
+        digest.expect("only what has a SHA-1 gets a number")
     }
+}
+
+/// Where a digest belongs in the table: its first sixteen bytes, folded with a key that nobody else knows.
+fn place(key: u64, digest: &[u8; 20]) -> u64 {
+    let word = |start: usize| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&digest[start..start + 8]);
+        u64::from_le_bytes(bytes)
+    };
+    let product = u128::from(word(0) ^ key) * u128::from(word(8) ^ key.rotate_left(32) | 1);
+    product as u64 ^ (product >> 64) as u64
 }
 
 impl<A: Clone> Entry<A> {
@@ -200,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_number_is_used_again_once_its_hash_is_forgotten() {
-        let mut catalogue = Catalogue::<u32>::new();
+        let mut catalogue = Catalogue::<u32>::new(7);
         let (beep, boop) = (Hash::sha1(b"beep"), Hash::sha1(b"boop"));
         let number = catalogue.intern(&beep).expect("a SHA-1");
         assert_eq!(catalogue.intern(&beep), Some(number));
@@ -219,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_body_is_new_once() {
-        let mut catalogue = Catalogue::new();
+        let mut catalogue = Catalogue::new(7);
         let beep = Hash::sha1(b"beep");
         let number = catalogue.intern(&beep).expect("a SHA-1");
         assert!(catalogue.hold(number, *b"beep", Some(7), Duration::from_secs(1)));
@@ -233,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_held_comes_in_the_order_of_the_hashes() {
-        let mut catalogue = Catalogue::<u32>::new();
+        let mut catalogue = Catalogue::<u32>::new(7);
         let mut hashes: Vec<_> = (0..100_u8).map(|byte| Hash::sha1(&[byte])).collect();
         for hash in &hashes {
             let number = catalogue.intern(hash).expect("a SHA-1");
@@ -245,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_a_sha1_has_no_number() {
-        let mut catalogue = Catalogue::<u32>::new();
+        let mut catalogue = Catalogue::<u32>::new(7);
         let name = Hash::new("any name");
         assert_eq!(
             (catalogue.intern(&name), catalogue.number(&name)),
@@ -256,6 +271,5 @@ mod tests {
     #[test]
     fn a_hash_takes_little_because_a_million_nodes_keep_each_of_them() {
         assert_eq!(size_of::<Entry<u32>>(), 64);
-        assert_eq!(size_of::<(Digest, HashIndex)>(), 24);
     }
 }

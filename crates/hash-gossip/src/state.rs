@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hash_exchange::{Connection, Hash, Progress, ResponseId};
+use rand::Rng as _;
 
 use crate::catalogue::Catalogue;
 use crate::config::Config;
@@ -80,12 +81,13 @@ impl<H: Host, S: Strategy> State<H, S> {
         peers.extend(neighbours.into_iter().map(|Neighbour { address, dial }| {
             Peer::new(address, if dial { Role::Dialled } else { Role::Dialling })
         }));
+        let key = host.rng().next_u64();
         let mut state = Self {
             host,
             config,
             named: peers.len(),
             peers,
-            catalogue: Catalogue::new(),
+            catalogue: Catalogue::new(key),
             downloads: Downloads::default(),
             strategy,
             counters: Counters::default(),
