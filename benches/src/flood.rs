@@ -186,7 +186,7 @@ const HEAD: usize = 8;
 const BODY: usize = 100;
 
 /// As much as the read buffer of a `hash_exchange::Connection`.
-const BUFFER: usize = 2 << 10;
+const BUFFER: usize = 512;
 
 const AVAILABLE: u8 = 0;
 const REQUEST: u8 = 1;

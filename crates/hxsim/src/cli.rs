@@ -42,7 +42,7 @@ pub struct Run {
     /// Text for people, or one JSON document
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
-    /// Run it twice side by side and name the first event that differs
+    /// Run it twice more, side by side and cut in different ways, and name the first event that differs
     #[arg(long)]
     pub verify: bool,
     /// Also write NAME.json and NAME.svg into this directory
@@ -92,10 +92,10 @@ Exit codes:
     0  everything converged
     1  an error within, or of input and output
     2  wrong usage, or a bad scenario
+    4  no scenario to run
    10  not converged
    11  an invariant is broken
    13  not deterministic, or results differ from what is there
-   20  inconclusive: a budget ended
   130  interrupted";
 
 const RUN_EXAMPLES: &str = "\

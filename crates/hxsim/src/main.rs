@@ -96,7 +96,7 @@ fn run_one(args: &cli::Run, watcher: &mut Watcher) -> Result<u8, Failure> {
     };
     print(&text)?;
     if args.verify && report.outcome != Outcome::Interrupted {
-        verify(&args.scenario, &scenario, &graph, &gossip)?;
+        verify(&args.scenario, &scenario, &graph, &gossip, &report)?;
     }
     Ok(report.outcome.exit_code())
 }
@@ -173,10 +173,23 @@ fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure>
 }
 
 /// Runs the scenario in two worlds, and says whether they agree.
-fn verify(path: &Path, scenario: &Scenario, graph: &Graph, gossip: &Gossip) -> Result<(), Failure> {
+fn verify(
+    path: &Path,
+    scenario: &Scenario,
+    graph: &Graph,
+    gossip: &Gossip,
+    report: &Report,
+) -> Result<(), Failure> {
     let verdict = run::verify(gossip, scenario, graph);
     let verdict = verdict.map_err(|error| Failure::scenario(path, &error))?;
     match verdict {
+        Ok(digest) if format!("{digest:016x}") != report.digest => Err(Failure {
+            code: NOT_DETERMINISTIC,
+            message: format!(
+                "error: not deterministic: the run above has digest {}, and two runs since have {digest:016x}",
+                report.digest
+            ),
+        }),
         Ok(digest) => {
             eprintln!(
                 "verified: run again in one piece and in three shards, backwards, the digest is {digest:016x} in both"

@@ -56,7 +56,7 @@ pub fn network(scenario: &Scenario) -> Network {
     }
 }
 
-/// Runs a protocol in a scenario's network. `watch` is called at every check and may stop the run.
+/// Runs a protocol in a scenario's network. `watch` is called at every check, and now and then on the way to it; it may stop the run.
 ///
 /// # Errors
 ///
@@ -73,9 +73,22 @@ pub fn run<P: Protocol>(
     let mut converged = None;
     let mut looked_at = None;
     let mut end = End::Horizon;
+    let horizon = scenario.run.horizon;
+    let mut events = 0;
     for now in checks(scenario) {
-        world.run_until(now);
-        let events = world.events();
+        let stopped = advance(&mut world, now, |now| {
+            watch(Status {
+                now,
+                horizon,
+                progress,
+                events,
+            })
+        });
+        if let Some(at) = stopped {
+            end = End::Interrupted(at);
+            break;
+        }
+        events = world.events();
         // Where nothing has happened there is nothing new to see.
         if looked_at.replace(events) != Some(events) {
             let nodes: Vec<_> = world.nodes().map(|node| protocol.snapshot(node)).collect();
@@ -94,7 +107,6 @@ pub fn run<P: Protocol>(
             end = End::Converged(at);
             break;
         }
-        let horizon = scenario.run.horizon;
         let status = Status {
             now,
             horizon,
@@ -103,6 +115,11 @@ pub fn run<P: Protocol>(
         };
         if watch(status).is_break() {
             end = End::Interrupted(now);
+            break;
+        }
+        if world.is_quiet() {
+            // Nothing will happen any more: the horizon can be looked at right away.
+            world.run_until(horizon);
             break;
         }
     }
@@ -115,6 +132,28 @@ pub fn run<P: Protocol>(
         progress,
     })
 }
+
+/// Lets time pass up to a check. In a large network that takes long, so whoever watches is asked on the way as well; if they want to stop, the
+/// instant at which the world then stands.
+fn advance<T>(
+    world: &mut World<T>,
+    check: Time,
+    mut watch: impl FnMut(Time) -> ControlFlow<()>,
+) -> Option<Time> {
+    // Windows that are cut cost time, and so does asking.
+    let part = check.since(world.now()) / LOOKS_BETWEEN_CHECKS;
+    let slice = part.max(world.lookahead() * 2);
+    while world.now() + slice < check {
+        world.run_for(slice);
+        if watch(world.now()).is_break() {
+            return Some(world.now());
+        }
+    }
+    world.run_until(check);
+    None
+}
+
+const LOOKS_BETWEEN_CHECKS: u32 = 8;
 
 /// The same history computed in two ways, and where they part.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,7 +31,10 @@ pub(crate) struct Core {
     pub(crate) arrival: Option<Arrival>,
     /// Wakers to wake as soon as the shard is not borrowed.
     pub(crate) wakers: Vec<Waker>,
+    /// One for the whole world, so that a wake from one node to another is seen whatever shard it comes from.
     pub(crate) inbox: Arc<WakeInbox>,
+    /// Wakers that nobody waits with any more: they are dropped as soon as the shard is not borrowed.
+    pub(crate) retired: Vec<Waker>,
     /// Every event since the trace was begun.
     pub(crate) trace: Option<Vec<TraceEvent>>,
 }
@@ -50,7 +53,7 @@ pub(crate) struct Arrival {
 }
 
 impl Core {
-    pub(crate) fn new(plan: Rc<Plan>, shard: u32, window_ns: u64) -> Self {
+    pub(crate) fn new(plan: Rc<Plan>, shard: u32, window_ns: u64, inbox: Arc<WakeInbox>) -> Self {
         let range = plan.range(shard);
         let shards = plan.shards;
         Self {
@@ -65,7 +68,8 @@ impl Core {
             polled: None,
             arrival: None,
             wakers: Vec::new(),
-            inbox: Arc::default(),
+            inbox,
+            retired: Vec::new(),
             trace: None,
             plan,
         }
@@ -135,7 +139,8 @@ impl Core {
             Some(polled) if polled.waker == cx.waker().data() => Waiter::task(polled.slot),
             _ => {
                 let wakers = &mut self.node(id).rare().wakers;
-                wakers.insert((slot, side), cx.waker().clone());
+                let replaced = wakers.insert((slot, side), cx.waker().clone());
+                self.retired.extend(replaced);
                 Waiter::FOREIGN
             }
         };
@@ -195,18 +200,33 @@ impl Core {
         }
     }
 
-    /// Puts the tasks that were woken through real wakers on their nodes' lists.
+    /// Puts the tasks that were woken through real wakers on the list of the running node.
     pub(crate) fn collect_woken(&mut self) {
         for (id, slot) in self.inbox.drain() {
+            let running = self
+                .running
+                .expect("tasks are polled while their node runs");
+            assert_eq!(
+                running, id,
+                "node {running} woke a task of node {id}: nodes reach each other through the network only"
+            );
             self.node(id).wake(slot);
-            match self.running {
-                Some(running) => assert_eq!(
-                    running, id,
-                    "node {running} woke a task of node {id}: nodes reach each other through the network only"
-                ),
-                // Woken from outside the world, between two runs.
-                None => self.wake_node_at(id, self.now),
-            }
+        }
+    }
+
+    /// Wakes a task from outside the world, between two runs.
+    pub(crate) fn wake_from_outside(&mut self, id: NodeId, slot: u32) {
+        self.node(id).wake(slot);
+        self.wake_node_at(id, self.now);
+    }
+
+    /// Holds code to its own node: what another node's handle did would depend on which of the two runs first.
+    pub(crate) fn assert_at_home(&self, id: NodeId) {
+        if let Some(running) = self.running {
+            assert_eq!(
+                running, id,
+                "node {running} used what belongs to node {id}: nodes reach each other through the network only"
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -33,6 +33,13 @@ impl Host {
         self.id
     }
 
+    /// The shard's state, for code of this node.
+    fn core_mut(&self) -> RefMut<'_, Core> {
+        let core = self.core.borrow_mut();
+        core.assert_at_home(self.id);
+        core
+    }
+
     /// How many nodes the network has.
     pub fn nodes(&self) -> u32 {
         self.core.borrow().plan.nodes
@@ -45,7 +52,7 @@ impl Host {
 
     /// Runs a task on this node. It is first polled at the current instant, after the task that spawns it.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        let mut core = self.core.borrow_mut();
+        let mut core = self.core_mut();
         let (id, inbox) = (self.id, core.inbox.clone());
         let node = core.node(id);
         let slot = node.task_slot();
@@ -100,7 +107,7 @@ impl Host {
 
     /// A fresh generator. The first call on a node gives the same one in every run of the seed, and so does the second.
     pub fn rng(&self) -> ChaCha8Rng {
-        let mut core = self.core.borrow_mut();
+        let mut core = self.core_mut();
         let seed = core.plan.seed;
         let node = core.node(self.id);
         let count = node.rngs;
@@ -114,7 +121,7 @@ impl Host {
     ///
     /// `AddrInUse` if the node listens on it already.
     pub fn listen(&self, port: u16) -> io::Result<Listener> {
-        let mut core = self.core.borrow_mut();
+        let mut core = self.core_mut();
         let listeners = &mut core.node(self.id).listeners;
         if listeners.iter().any(|it| it.port == port) {
             return Err(io::ErrorKind::AddrInUse.into());
@@ -141,7 +148,7 @@ impl Host {
     /// the stream timeout, `AddrNotAvailable` if there is no such node.
     pub async fn connect(&self, dest: NodeId, port: u16) -> io::Result<Stream> {
         let (stream, timeout) = {
-            let mut core = self.core.borrow_mut();
+            let mut core = self.core_mut();
             if dest >= core.plan.nodes {
                 return Err(io::ErrorKind::AddrNotAvailable.into());
             }
@@ -188,7 +195,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let mut core = this.host.core.borrow_mut();
+        let mut core = this.host.core_mut();
         if core.now >= this.deadline {
             return Poll::Ready(());
         }
@@ -237,7 +244,7 @@ impl Listener {
 
     /// Polls for the next connection.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<(Stream, NodeId)> {
-        let mut core = self.host.core.borrow_mut();
+        let mut core = self.host.core_mut();
         let polled = core.polled;
         let node = core.node(self.host.id);
         let listening = node.listeners.iter_mut().find(|it| it.port == self.port);

@@ -1,6 +1,7 @@
 use std::cell::{RefCell, RefMut};
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Context;
 
 use futures_task::waker_ref;
@@ -8,6 +9,7 @@ use futures_task::waker_ref;
 use crate::core::{Core, Polled};
 use crate::draw::{fold, fold_bytes, mix};
 use crate::event::{Event, FAULT, Header, Kind, Window};
+use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::{Host, NodeId, Time};
 
@@ -30,9 +32,15 @@ impl<T> Shard<T> {
         shard: u32,
         window_ns: u64,
         reverse: bool,
+        inbox: &Arc<WakeInbox>,
         start: &mut impl FnMut(Host) -> T,
     ) -> Self {
-        let core = Rc::new(RefCell::new(Core::new(plan.clone(), shard, window_ns)));
+        let core = Rc::new(RefCell::new(Core::new(
+            plan.clone(),
+            shard,
+            window_ns,
+            inbox.clone(),
+        )));
         let range = plan.range(shard);
         let nodes = range.clone().map(|id| {
             let core = core.clone();
@@ -145,9 +153,11 @@ impl<T> Shard<T> {
     fn poll_ready<'a>(&'a self, id: NodeId, mut core: RefMut<'a, Core>) -> RefMut<'a, Core> {
         let seed = self.plan.seed;
         loop {
-            if !core.wakers.is_empty() {
+            if !core.wakers.is_empty() || !core.retired.is_empty() {
                 let wakers = std::mem::take(&mut core.wakers);
+                let retired = std::mem::take(&mut core.retired);
                 drop(core);
+                drop(retired);
                 wakers.into_iter().for_each(std::task::Waker::wake);
                 core = self.core.borrow_mut();
             }

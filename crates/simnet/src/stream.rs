@@ -42,7 +42,9 @@ impl Stream {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Core, NodeId) -> T) -> T {
-        act(&mut self.core.borrow_mut(), self.node)
+        let mut core = self.core.borrow_mut();
+        core.assert_at_home(self.node);
+        act(&mut core, self.node)
     }
 }
 

@@ -1,7 +1,9 @@
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::draw::fold;
+use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::node::Carried;
 use crate::shard::Shard;
@@ -16,6 +18,8 @@ use crate::{Fault, Host, InvalidNetwork, Layout, Network, NodeId, Time};
 pub struct World<T> {
     shards: Vec<Shard<T>>,
     plan: Rc<Plan>,
+    inbox: Arc<WakeInbox>,
+    lookahead: Duration,
     now: Time,
 }
 
@@ -34,8 +38,12 @@ impl<T> World<T> {
         let plan = Rc::new(Plan::new(network, layout)?);
         let lookahead = nanos(network.links.lookahead());
         let window_ns = (lookahead / u64::from(layout.windows.max(1))).max(1);
+        let inbox = Arc::default();
         let shards: Vec<_> = (0..plan.shards)
-            .map(|shard| Shard::new(plan.clone(), shard, window_ns, layout.reverse, &mut start))
+            .map(|shard| {
+                let plan = plan.clone();
+                Shard::new(plan, shard, window_ns, layout.reverse, &inbox, &mut start)
+            })
             .collect();
         for (number, fault) in (0..).zip(&network.faults.faults) {
             if let Fault::Cut { at, between } = fault {
@@ -48,14 +56,17 @@ impl<T> World<T> {
         Ok(Self {
             shards,
             plan,
+            inbox,
+            lookahead: network.links.lookahead(),
             now: Time::ZERO,
         })
     }
 
     /// Lets time pass: handles everything that happens before `time`.
     pub fn run_until(&mut self, time: Time) {
-        for shard in &self.shards {
-            shard.core_mut().collect_woken();
+        for (id, slot) in self.inbox.drain() {
+            let shard = &self.shards[self.plan.shard_of(id) as usize];
+            shard.core_mut().wake_from_outside(id, slot);
         }
         while let Some(index) = self.next_window() {
             let (start, end) = self.shards[0].core().calendar.span(index);
@@ -80,6 +91,11 @@ impl<T> World<T> {
     /// Lets time pass by `duration`.
     pub fn run_for(&mut self, duration: Duration) {
         self.run_until(self.now + duration);
+    }
+
+    /// Nothing that a node does reaches another node sooner: the least latency floor.
+    pub const fn lookahead(&self) -> Duration {
+        self.lookahead
     }
 
     /// The instant at which every node stands.

@@ -2,7 +2,7 @@ use hash_exchange::Tally;
 use simnet::NodeId;
 
 use super::why::Inquest;
-use super::{Gossip, Holdings, Seated};
+use super::{Gossip, Seated};
 use crate::metrics::{EdgeBytes, Metrics, NetworkTotals, Observed, Record};
 use crate::protocol::Protocol;
 use crate::report::{Failure, Lost, Missing, Outcome, Report};
@@ -51,7 +51,6 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         return report;
     }
     let holdings: Vec<_> = nodes.iter().map(|seated| gossip.snapshot(seated)).collect();
-    let lost = lost(gossip, &holdings);
     let inquest = Inquest {
         gossip,
         graph,
@@ -60,7 +59,9 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         holdings: &holdings,
         at: world.now(),
     };
-    report.with_missing(missing(&inquest)).with_lost(lost)
+    report
+        .with_missing(missing(&inquest))
+        .with_lost(lost(&inquest))
 }
 
 fn outcome(run: &Run<Gossip>, totals: &NetworkTotals) -> (Outcome, Option<Failure>) {
@@ -144,7 +145,7 @@ fn missing(inquest: &Inquest<'_>) -> Vec<Missing> {
                 continue;
             }
             for (number, item) in (0..).zip(&inquest.gossip.items) {
-                if wanted.contains(number) && !held.contains(number) {
+                if wanted.contains(number) && !held.contains(number) && !inquest.is_lost(number) {
                     // Beyond the list nobody reads the reason.
                     let listed = missing.len() < Report::LISTED_MAX;
                     missing.push(Missing {
@@ -164,11 +165,10 @@ fn missing(inquest: &Inquest<'_>) -> Vec<Missing> {
     missing
 }
 
-fn lost(gossip: &Gossip, holdings: &[Holdings]) -> Vec<Lost> {
-    let lost = (0..).zip(&gossip.items).filter(|(number, _)| {
-        let held = |node: &Holdings| node.held.contains(*number);
-        !holdings.iter().any(held)
-    });
+/// What nobody could have got: it was published, and no node holds it any more.
+fn lost(inquest: &Inquest<'_>) -> Vec<Lost> {
+    let lost = (0..).zip(&inquest.gossip.items);
+    let lost = lost.filter(|(number, _)| inquest.is_lost(*number));
     lost.map(|(_, item)| Lost {
         hash: item.hash.to_string(),
         name: item.name.clone(),

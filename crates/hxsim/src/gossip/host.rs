@@ -1,11 +1,11 @@
 use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use hash_gossip::NoDisk;
 use rand_chacha::ChaCha8Rng;
 use simnet::{Host, Listener, NodeId, Stream};
-use std::rc::Rc;
 
 /// A simulated host as a `hash-gossip` node sees it.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use hash_gossip::{Backoff, Config, Neighbour, Node};
 use simnet::{Host, NodeId, Time};
 
 use crate::protocol::{Progress, Protocol, Seat, Violation};
-use crate::scenario::{Goal, Scenario};
+use crate::scenario::{Goal, Scenario, Strategy};
 use crate::topology::Graph;
 use crate::workload::Item;
 
@@ -28,6 +28,7 @@ pub struct Gossip {
     /// The items that each node publishes, in the order of their times.
     publications: BTreeMap<NodeId, Vec<u32>>,
     config: Rc<Config>,
+    strategy: Strategy,
     /// The nodes that shall end with the same hashes.
     groups: Vec<Vec<NodeId>>,
 }
@@ -99,6 +100,7 @@ impl Gossip {
             items,
             publications,
             config: Rc::new(config(scenario)),
+            strategy: scenario.node.strategy,
             groups,
         })
     }
@@ -122,7 +124,7 @@ impl Gossip {
             };
             let item = &self.items[*number as usize];
             let body = seated.node.body(&record.hash);
-            if body.is_none_or(|body| body != item.body && *body != *item.body) {
+            if body.is_none_or(|body| body != item.body) {
                 let what = format!("holds another body for {}", record.hash);
                 audit
                     .violation
@@ -148,7 +150,9 @@ impl Protocol for Gossip {
             dial: seat.dials(*peer),
         });
         let sim = SimHost::new(host.clone());
-        let node = Node::start(sim, self.config.clone(), neighbours.collect());
+        let node = match self.strategy {
+            Strategy::Trade => Node::start(sim, self.config.clone(), neighbours.collect()),
+        };
         let mut later = Vec::new();
         for number in self.publications.get(&seat.id).into_iter().flatten() {
             let item = &self.items[*number as usize];

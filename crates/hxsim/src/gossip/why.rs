@@ -18,6 +18,12 @@ pub(super) struct Inquest<'a> {
 }
 
 impl Inquest<'_> {
+    /// Whether an item was published and no node holds it any more.
+    pub(super) fn is_lost(&self, item: u32) -> bool {
+        let published = self.gossip.items[item as usize].at < self.at;
+        published && !self.holdings.iter().any(|node| node.held.contains(item))
+    }
+
     /// Why `node` lacks an item.
     pub(super) fn why(&self, node: NodeId, item: u32) -> String {
         let holds = |peer: &NodeId| self.holdings[*peer as usize].held.contains(item);

@@ -179,6 +179,14 @@ impl Report {
                 ),
             ),
         ];
+        let undelivered = convergence.pairs - convergence.delivered;
+        if self.outcome == Outcome::Converged && undelivered > 0 {
+            let text = format!(
+                "{} of them: no path leads there any more",
+                count(undelivered)
+            );
+            rows.push(("out of reach", text));
+        }
         let idle = overhead.idle_bytes_per_edge;
         if idle.denominator > 0 {
             let edges = things(idle.denominator, "edge", "edges");

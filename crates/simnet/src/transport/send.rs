@@ -48,8 +48,9 @@ impl Core {
             *node.rare().past.entry(peer).or_default() += accepted;
         }
         if let Some(rare) = &mut node.rare {
-            rare.wakers.remove(&(slot, Side::Read));
-            rare.wakers.remove(&(slot, Side::Write));
+            let sides = [Side::Read, Side::Write];
+            let gone = sides.map(|side| rare.wakers.remove(&(slot, side)));
+            self.retired.extend(gone.into_iter().flatten());
         }
     }
 
@@ -233,7 +234,7 @@ impl Core {
     fn send_reset(&mut self, id: NodeId, peer: NodeId, header: Header) -> bool {
         let (seed, now) = (self.plan.seed, self.now);
         let route = self.plan.route(id, peer);
-        let counter = u64::from(self.node(id).order);
+        let counter = now.as_nanos();
         let link = (u64::from(id) << 32) | u64::from(peer);
         let lost = chance_of(route.loss, || draw(seed, RESET_LOSS, link, counter));
         if lost || self.plan.blocked(id, peer, now) {
@@ -247,7 +248,7 @@ impl Core {
     fn emit_reset(&mut self, id: NodeId, peer: NodeId, header: Header) {
         let (seed, now) = (self.plan.seed, self.now);
         let route = self.plan.route(id, peer);
-        let counter = u64::from(self.node(id).order);
+        let counter = now.as_nanos();
         let link = (u64::from(id) << 32) | u64::from(peer);
         let jitter = jitter_ns(route.jitter, || draw(seed, RESET_JITTER, link, counter));
         let arrival = now + Duration::from_nanos(route.floor + jitter);

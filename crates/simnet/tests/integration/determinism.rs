@@ -150,7 +150,7 @@ fn the_trace_says_what_happened_to_a_node() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_layout_changes_any_history(

@@ -236,7 +236,7 @@ fn lost_segments_come_late_and_cost_bytes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever the link does, what is read is what was written: a prefix of it, and whole unless the stream ended in an error.
     #[test]

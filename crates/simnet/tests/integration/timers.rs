@@ -142,3 +142,67 @@ fn a_task_can_be_woken_from_outside_between_two_runs() {
         [(Time::from_millis(5), Ok("hello"))]
     );
 }
+
+/// A world in which node 0 does something to node 1 behind the network's back.
+fn world_of_cheats(shards: u32, cheat: impl Fn(Vec<Host>) + Clone + 'static) {
+    let hosts = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let layout = Layout {
+        shards,
+        ..Layout::default()
+    };
+    let mut world = world(
+        &network(2),
+        layout,
+        |host: Host, _: crate::world::Notes<()>| {
+            hosts.borrow_mut().push(host.clone());
+            let (hosts, cheat) = (hosts.clone(), cheat.clone());
+            async move {
+                host.sleep(MS).await;
+                if host.id() == 0 {
+                    cheat(hosts.borrow().clone());
+                }
+            }
+        },
+    );
+    world.run_until(Time::from_millis(10));
+}
+
+#[test]
+#[should_panic(expected = "node 0 used what belongs to node 1")]
+fn a_node_cannot_use_the_host_of_another() {
+    world_of_cheats(1, |hosts| hosts[1].spawn(async {}));
+}
+
+#[test]
+#[should_panic(expected = "node 0 woke a task of node 1")]
+fn a_node_cannot_wake_a_task_of_another_not_even_in_another_shard() {
+    let (sender, receiver) = futures::channel::oneshot::channel::<()>();
+    let pair = std::cell::RefCell::new((Some(sender), Some(receiver)));
+    let layout = Layout {
+        shards: 2,
+        ..Layout::default()
+    };
+    let mut world = world(
+        &network(2),
+        layout,
+        |host: Host, _: crate::world::Notes<()>| {
+            let sender = (host.id() == 0)
+                .then(|| pair.borrow_mut().0.take())
+                .flatten();
+            let receiver = (host.id() == 1)
+                .then(|| pair.borrow_mut().1.take())
+                .flatten();
+            async move {
+                if let Some(receiver) = receiver {
+                    let _ = receiver.await;
+                }
+                // By the next window the other node waits.
+                host.sleep(15 * MS).await;
+                if let Some(sender) = sender {
+                    let _ = sender.send(());
+                }
+            }
+        },
+    );
+    world.run_until(Time::from_millis(30));
+}
