@@ -36,9 +36,14 @@ pub(crate) struct Room {
     pub(crate) unfinished: usize,
 }
 
-/// A body is larger than there is room for.
+/// There is no room for what came.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooLarge;
+pub(crate) enum TooLarge {
+    /// The body alone is larger than a body may be.
+    Body,
+    /// It may fit once others of this peer have ended.
+    ForNow,
+}
 
 impl Downloads {
     pub(crate) fn begin(&mut self, peer: PeerIndex, response: ResponseId, hash: Hash) {
@@ -111,13 +116,13 @@ impl Incoming {
             return Ok(());
         };
         if chunk.len() > room.body.saturating_sub(download.body.len()) {
-            return Err(TooLarge);
+            return Err(TooLarge::Body);
         }
         download.body.extend_from_slice(chunk);
         self.bytes += chunk.len();
         // What one peer holds is counted only when all of them together hold more than it may.
         if self.bytes > room.unfinished && self.held_by(peer) > room.unfinished {
-            return Err(TooLarge);
+            return Err(TooLarge::ForNow);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hash_exchange::{Application, BodyError, Event, Hash, Hashes, ResponseId, Source, Tag, Tally};
 
 use crate::catalogue::Catalogue;
-use crate::download::{Downloads, Room};
+use crate::download::{Downloads, Room, TooLarge};
 use crate::neighbour::Body;
 use crate::strategy::{Fault, PeerIndex, Strategy};
 
@@ -121,11 +121,16 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         self.progress();
         self.counters.payload_bytes += chunk.len() as u64;
         let extended = self.downloads.extend(self.peer, response, chunk, self.room);
-        if extended.is_err()
+        if let Err(too_large) = extended
             && let Some(download) = self.downloads.end(self.peer, response)
         {
             self.unwanted.push(response);
-            self.fault(&download.hash, Fault::Broken);
+            let fault = match too_large {
+                // It would be no smaller the next time.
+                TooLarge::Body => Fault::Wrong,
+                TooLarge::ForNow => Fault::Broken,
+            };
+            self.fault(&download.hash, fault);
         }
     }
 

@@ -5,11 +5,14 @@ use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 use std::time::Duration;
 
+use hash_exchange::Hash;
 use hxsim::Scenario;
+use hxsim::gossip::{Gossip, Holdings, Seated};
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
 use hxsim::run::{self, End, Run, Status};
 use hxsim::scenario::Stop;
-use simnet::{Host, Layout, Time};
+use hxsim::workload::Workload;
+use simnet::{Host, Layout, Probability, Time};
 
 /// Node n counts to n, one every 100 ms from the start. The goal is that the sum lies in a range, the rule that no count exceeds a limit.
 struct Counters {
@@ -143,4 +146,72 @@ fn who_watches_may_stop_the_run_and_sees_how_it_gets_on() {
         seen.len() > at_checks.len(),
         "it was asked in between as well"
     );
+}
+
+/// Our own nodes, one of which takes in at the start what it should not.
+struct Corrupted {
+    gossip: Gossip,
+    takes: fn(&Gossip) -> (Hash, &'static [u8]),
+}
+
+impl Protocol for Corrupted {
+    type Node = Seated;
+    type Snapshot = Holdings;
+
+    fn start(&self, host: Host, seat: Seat<'_>) -> Seated {
+        let id = seat.id;
+        let seated = self.gossip.start(host, seat);
+        if id == 2 {
+            let (hash, body) = (self.takes)(&self.gossip);
+            seated.node().publish_hashed(hash, body.into());
+        }
+        seated
+    }
+
+    fn snapshot(&self, node: &Seated) -> Holdings {
+        self.gossip.snapshot(node)
+    }
+
+    fn progress(&self, nodes: &[Holdings]) -> Progress {
+        self.gossip.progress(nodes)
+    }
+
+    fn invariant(&self, nodes: &[Holdings]) -> Result<(), Violation> {
+        self.gossip.invariant(nodes)
+    }
+}
+
+fn corrupted(takes: fn(&Gossip) -> (Hash, &'static [u8])) -> String {
+    let mut scenario = Scenario::new(4);
+    scenario.workload = Some(Workload::Synthetic {
+        publishers: 1,
+        count: 1,
+        size: 100,
+        share: Probability::ZERO,
+        at: Time::from_millis(500),
+    });
+    let graph = scenario.topology.graph(4, 1).expect("a ring");
+    let gossip = Gossip::new(&scenario, &graph).expect("nothing is read");
+    let protocol = Corrupted { gossip, takes };
+    let watch = |_| ControlFlow::Continue(());
+    let run = run::run(&protocol, &scenario, &graph, Layout::default(), watch);
+    match run.expect("a valid network").end {
+        End::Broken(at, violation) => format!("{at}: {violation}"),
+        end => panic!("{end:?}"),
+    }
+}
+
+#[test]
+fn a_node_that_holds_another_body_breaks_a_rule_at_the_next_check() {
+    let told = corrupted(|gossip| (gossip.items()[0].hash.clone(), b"something else"));
+    assert!(
+        told.starts_with("100ms: node 2: bodies match their hashes: holds another body for"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_node_that_holds_what_nobody_published_breaks_a_rule() {
+    let told = corrupted(|_| (Hash::sha1(b"noise"), b"noise"));
+    assert!(told.contains(": only what was published: holds "), "{told}");
 }
