@@ -1,6 +1,8 @@
 //! Two of these, each with its standard output piped into the other's standard input, trade the messages of their
 //! command lines: `stdio beep boop "hey yo"` gets WHATEVER from `stdio "hey yo" WHATEVER beep`, which gets boop.
 
+use std::collections::BTreeSet;
+
 use futures::executor::block_on;
 use futures::io::AllowStdIo;
 use hash_exchange::{Connection, Halves, MemoryStore, OwnedEvent};
@@ -22,6 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             match event {
                 OwnedEvent::Available(hashes) => {
                     heard = true;
+                    // An offer may repeat a hash, which a REQUEST names once.
+                    let hashes: BTreeSet<_> = hashes.into_iter().collect();
                     // Once we have closed, further offers come too late.
                     lacking += connection.request(&hashes).map_or(0, |_| hashes.len());
                 }

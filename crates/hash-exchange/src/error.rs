@@ -166,7 +166,7 @@ impl std::error::Error for Misuse {}
 pub enum BodyError {
     /// It came whole, and is not that of its hash.
     Mismatch,
-    /// The peer broke it off, with this message.
+    /// The peer broke it off, with this message, of which at most 1 KiB is kept.
     Peer(Box<str>),
     /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled.
     TooLong,

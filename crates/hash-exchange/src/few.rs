@@ -114,6 +114,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn it_is_a_map(operations in vec((any::<bool>(), 0_u8..4, any::<u8>()), 0..40)) {
             let (mut few, mut map) = (Few::default(), BTreeMap::new());

@@ -6,18 +6,26 @@
 //! use futures::io::{AsyncRead, AsyncWrite};
 //! use hash_exchange::{Connection, Error, MemoryStore, OwnedEvent};
 //!
-//! /// Takes from a peer all that it offers, and serves what it asks for.
+//! /// Takes from a peer all that it offers, serves what it asks for, and ends when both are content.
 //! async fn trade<Io>(io: Io, store: &mut MemoryStore) -> Result<(), Error>
 //! where
 //!     Io: AsyncRead + AsyncWrite + Unpin,
 //! {
 //!     let mut connection = Connection::new(io);
 //!     connection.provide(store.hashes()).expect("it is open");
+//!     let (mut heard, mut asked, mut lacking) = (false, false, 0);
 //!     while let Some(event) = connection.next(store).await? {
 //!         match event {
-//!             OwnedEvent::Available(hashes) => drop(connection.request(&hashes)),
-//!             OwnedEvent::Received { hash, .. } => println!("got {hash}"),
+//!             OwnedEvent::Available(hashes) => {
+//!                 heard = true;
+//!                 lacking += connection.request(&hashes).map_or(0, |_| hashes.len());
+//!             }
+//!             OwnedEvent::Requested(_) => asked = true,
+//!             OwnedEvent::Received { .. } | OwnedEvent::NotFound(_) => lacking -= 1,
 //!             _ => {}
+//!         }
+//!         if heard && asked && lacking == 0 {
+//!             connection.close();
 //!         }
 //!     }
 //!     Ok(())
@@ -68,6 +76,9 @@ mod event;
 mod few;
 mod hash;
 mod limits;
+#[cfg(test)]
+#[path = "../tests/integration/properties.rs"]
+mod properties;
 mod session;
 mod store;
 mod tag;

@@ -20,7 +20,8 @@ pub struct Limits {
     /// Contents that begin before the HASHES that announces them. A congested npm peer does that; stops a peer that
     /// never sends the HASHES.
     pub early_channels: u32,
-    /// Bytes held for such contents, all together. Stops the same peer, sending large contents.
+    /// Bytes held for such contents, all together, the texts of their ERRORs included. Stops the same peer, sending large
+    /// contents.
     pub early_bytes: u32,
     /// Bytes of messages encoded and not yet accepted by the transport, beyond which a
     /// [`Connection`](crate::Connection) fails; 128 KiB of contents may wait beside them. Stops a peer that keeps us

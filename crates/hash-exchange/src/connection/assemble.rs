@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 
 use super::{Application, Connection, Progress, Source};
-use crate::{BodyError, Error, Event, Hash, Kind, ResponseId, Store, Tag, Verifier};
+use crate::{BodyError, Error, Event, Hash, ResponseId, Store, Verifier};
 
 /// An [`Event`] that owns what it says, as [`Connection::next`] yields it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,13 +199,13 @@ impl<S: Store> Application for Assembler<'_, S> {
         }
     }
 
-    fn sent(&mut self, tag: Tag) {
-        if tag.kind == Kind::Hashes {
-            let requested = mem::take(&mut self.inbox.requested);
-            self.inbox
-                .events
-                .push_back(OwnedEvent::Requested(requested));
-        }
+    fn answered(&mut self) -> ControlFlow<()> {
+        let requested = mem::take(&mut self.inbox.requested);
+        self.inbox
+            .events
+            .push_back(OwnedEvent::Requested(requested));
+        // A transport that blocks would otherwise keep it until the peer says something more.
+        ControlFlow::Break(())
     }
 }
 

@@ -41,6 +41,12 @@ pub trait Application {
     /// The peer said something. `Break` pauses the poll behind this event; the next poll goes on there.
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()>;
 
+    /// A REQUEST of the peer was answered, with what [`open`](Self::open) found. `Break` pauses the poll, as it does for an
+    /// event.
+    fn answered(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
     /// The poll encoded a frame of its own accord: HASHES, a piece of a content, its end, CLOSE.
     fn sent(&mut self, tag: Tag) {
         let _ = tag;
@@ -104,13 +110,18 @@ impl<Io, B> Connection<Io, B> {
 
     /// A connection with other limits; many may share them.
     pub fn with_limits(io: Io, limits: impl Into<Arc<Limits>>) -> Self {
-        Self::with_session(io, Session::new(limits, Sha1))
+        Self::with_verifier(io, limits, Sha1)
     }
 }
 
 impl<Io, B, V: Verifier> Connection<Io, B, V> {
-    /// A connection that goes on where a session stands, with the limits and the verifier of that.
-    pub const fn with_session(io: Io, session: Session<V>) -> Self {
+    /// A connection with other limits, whose contents are checked by `verifier`.
+    pub fn with_verifier(io: Io, limits: impl Into<Arc<Limits>>, verifier: V) -> Self {
+        Self::with_session(io, Session::new(limits, verifier))
+    }
+
+    /// The session is fresh: what one serves already has no source here.
+    const fn with_session(io: Io, session: Session<V>) -> Self {
         Self {
             io,
             session,
@@ -407,12 +418,12 @@ where
                     let hash = hashes.iter().next();
                     let found = hash.and_then(|hash| open(hash, application));
                     self.answer(found, application)?;
-                    ControlFlow::Continue(())
+                    application.answered()
                 }
                 Event::Request(hashes) => {
                     let found = open_each(hashes, application);
                     self.answer(found, application)?;
-                    ControlFlow::Continue(())
+                    application.answered()
                 }
                 Event::Cancelled { served, .. } => {
                     forget(&mut self.bodies, served);

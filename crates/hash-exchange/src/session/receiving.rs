@@ -87,6 +87,9 @@ enum Ending {
     Error(Box<str>),
 }
 
+/// Bytes of an ERROR's text that are kept: enough for a person to read, and too few to fill memory with.
+const ERROR_TEXT: usize = 1024;
+
 /// Where the frames of a channel go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
@@ -164,11 +167,8 @@ impl<V: Verifier> Session<V> {
             (Route::Messages, FrameKind::Data) => self.message(frame.data),
             (Route::Content, FrameKind::Data) => self.data(channel, frame.data),
             (Route::Nowhere, FrameKind::Data) => Ok(Step::Silent),
-            (_, FrameKind::End) => Ok(self.end_channel(channel, Ending::End)),
-            (_, FrameKind::Error) => {
-                let message = String::from_utf8_lossy(frame.data);
-                Ok(self.end_channel(channel, Ending::Error(message.into())))
-            }
+            (_, FrameKind::End) => self.end_channel(channel, Ending::End),
+            (_, FrameKind::Error) => self.end_channel(channel, Ending::error(frame.data)),
         }
     }
 
@@ -178,7 +178,7 @@ impl<V: Verifier> Session<V> {
         channel: u32,
         chunk: &'m [u8],
     ) -> Result<Step<'m>, ProtocolError> {
-        let most = self.limits().early_bytes as usize;
+        let most = self.limits().early_bytes;
         let receiving = self.receiving.as_deref_mut();
         let receiving = receiving.expect("the channel is open");
         match receiving.channels.get_mut(&Key::Channel(channel)) {
@@ -187,15 +187,8 @@ impl<V: Verifier> Session<V> {
                 let response = response.id;
                 return Ok(Step::Event(Event::Body { response, chunk }));
             }
-            Some(Channel::Early(sequence)) => {
-                receiving.early_bytes += chunk.len();
-                if receiving.early_bytes > most {
-                    return Err(ProtocolError::TooEarly);
-                }
-                let early = receiving
-                    .early
-                    .get_mut(sequence)
-                    .expect("its channel is open");
+            Some(&mut Channel::Early(sequence)) => {
+                let early = receiving.early(sequence, chunk.len(), most)?;
                 early.bytes.extend_from_slice(chunk);
             }
             _ => {}
@@ -285,30 +278,32 @@ impl<V: Verifier> Session<V> {
     }
 
     /// A channel ends, well or badly, and its number is free again.
-    fn end_channel(&mut self, channel: u32, ending: Ending) -> Step<'static> {
+    fn end_channel(
+        &mut self,
+        channel: u32,
+        ending: Ending,
+    ) -> Result<Step<'static>, ProtocolError> {
         if self.rpc_channel == one_more(channel) {
             self.rpc_channel = None;
-            return Step::Silent;
+            return Ok(Step::Silent);
         }
+        let most = self.limits().early_bytes;
         let Some(receiving) = self.receiving.as_deref_mut() else {
-            return Step::Silent;
+            return Ok(Step::Silent);
         };
         match receiving.channels.remove(&Key::Channel(channel)) {
             Some(Channel::Response(response)) => {
                 receiving.responses -= 1;
-                return Step::Event(verdict(&self.verifier, *response, ending));
+                return Ok(Step::Event(verdict(&self.verifier, *response, ending)));
             }
             Some(Channel::Early(sequence)) => {
-                let early = receiving
-                    .early
-                    .get_mut(&sequence)
-                    .expect("its channel was open");
+                let early = receiving.early(sequence, ending.held(), most)?;
                 early.ending = Some(ending);
             }
             Some(Channel::Rpc) => receiving.rpc_channels -= 1,
             Some(Channel::Cancelled) | None => {}
         }
-        Step::Silent
+        Ok(Step::Silent)
     }
 
     #[inline]
@@ -395,6 +390,30 @@ impl<S> Default for Receiving<S> {
             replay: None,
             ended: None,
             cancelled: Vec::new(),
+        }
+    }
+}
+
+impl Early {
+    /// Bytes that count as early.
+    fn held(&self) -> usize {
+        self.bytes.len() + self.ending.as_ref().map_or(0, Ending::held)
+    }
+}
+
+impl Ending {
+    /// ERROR with as much of its text as is kept.
+    fn error(text: &[u8]) -> Self {
+        // A character that begins within what is kept is read whole, lest its first bytes alone count as garbage.
+        let read = text.len().min(ERROR_TEXT + 3);
+        let text = String::from_utf8_lossy(&text[..read]);
+        Self::Error(text[..text.floor_char_boundary(ERROR_TEXT)].into())
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Self::End => 0,
+            Self::Error(text) => text.len(),
         }
     }
 }

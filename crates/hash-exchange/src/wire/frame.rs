@@ -103,6 +103,10 @@ pub(crate) fn peek(
     let (mut channel, mut name) = (None, None);
     let mut rest = bytes;
     while let Some((key, key_len)) = varint::read(rest)? {
+        // What is unusual is held whole, and judged then.
+        if !matches!(key, CHANNEL | NAME | KIND | DATA) {
+            return Ok(Peek::Whole);
+        }
         let value = &rest[key_len..];
         let Some((number, number_len)) = varint::read(value)? else {
             return Ok(Peek::More);
@@ -138,7 +142,6 @@ pub(crate) fn peek(
                     _ => Ok(Peek::Whole),
                 };
             }
-            // What is unusual is held whole, and judged then.
             _ => return Ok(Peek::Whole),
         }
         rest = &after[skipped..];

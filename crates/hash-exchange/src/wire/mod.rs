@@ -194,6 +194,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn messages_survive_the_wire(message in message()) {
             prop_assert_eq!(decode(&encode(&message)), Ok(message));

@@ -78,6 +78,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::config())]
+
         #[test]
         fn what_is_written_is_read(value: u64, shift in 0_u32..64) {
             let value = value >> shift;

@@ -5,7 +5,7 @@ use futures::executor::block_on;
 use futures::future::join;
 use hash_exchange::{
     Application, BodyError, Connection, Error, Event, Hash, Kind, Limits, MemoryBody, MemoryStore,
-    OwnedEvent, Progress, ProtocolError, Sha1, Source, Store, Tally,
+    OwnedEvent, Progress, ProtocolError, Sha1, Source, Store, Tally, Unverified,
 };
 
 use crate::pipe::{End, pipe};
@@ -220,6 +220,22 @@ fn a_body_beyond_the_limit_of_next_is_cancelled_and_the_connection_lives_on() {
             .iter()
             .any(|event| matches!(event, OwnedEvent::Received { hash, .. } if *hash == short))
     );
+}
+
+#[test]
+fn a_verifier_of_ones_own_decides() {
+    let (io_a, io_b) = pipe(1000);
+    let mut a = Connection::with_verifier(io_a, Limits::DEFAULT, Unverified);
+    let mut b: Connection<End, MemoryBody> = Connection::new(io_b);
+    let (mut alice, mut bob) = (Recorder::default(), Recorder::default());
+    let hash = Hash::sha1(b"beep");
+    bob.store.insert(&hash, b"boop".to_vec());
+    a.request([&hash]).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(a.poll(&mut cx, &mut alice).is_pending());
+    assert!(poll(&mut b, &mut bob).is_pending());
+    assert!(a.poll(&mut cx, &mut alice).is_pending());
+    assert_eq!(alice.heard, ["Response", "Body", "Complete"]);
 }
 
 #[test]

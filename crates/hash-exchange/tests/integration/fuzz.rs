@@ -64,6 +64,8 @@ fn cancel(side: &mut Side, index: prop::sample::Index) {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::config())]
+
     #[test]
     fn what_is_sent_arrives(
         operations in vec((any::<bool>(), operation()), 0..40),
@@ -200,7 +202,7 @@ proptest! {
         }
         let hashes: Vec<_> = (0..12).map(|n| content(n).0).collect();
         let mut asking = asking();
-        pair.b.receive(&asking_bytes()).unwrap();
+        pair.b.receive(&asking_for(&hashes)).unwrap();
         pair.b.provide(&hashes);
         pair.b.drain();
         let mut bytes = std::mem::take(&mut pair.b.out);
@@ -217,6 +219,71 @@ proptest! {
     }
 }
 
+#[test]
+fn fields_that_nobody_knows_are_skipped_at_every_split() {
+    let (hash, body) = content(1);
+    let mut bob = Side::new(Limits::DEFAULT);
+    bob.store.insert(hash.clone(), (body.clone(), None));
+    let hears = |pieces: &[&[u8]]| {
+        let mut alice = Side::new(Limits::DEFAULT);
+        alice.request(std::slice::from_ref(&hash));
+        for piece in pieces {
+            assert_eq!(alice.receive(piece), Ok(()), "{pieces:x?}");
+        }
+        assert_eq!(alice.session.end(), Ok(()));
+        alice.heard
+    };
+    bob.receive(&asking_for(std::slice::from_ref(&hash)))
+        .unwrap();
+    bob.drain();
+    let response = Heard::Response(hash.clone(), 1);
+    let heard = [response, Heard::Complete(hash.clone(), 1, body)];
+
+    // The number of the field is so long that it makes no varint together with the value before it.
+    let values: [(u8, &[u8]); 4] = [
+        (0, &[0xff, 1]),
+        (1, &[0xff; 8]),
+        (2, &[1, 0xff]),
+        (5, &[0xff; 4]),
+    ];
+    for (wire_type, value) in values {
+        let key = [
+            wire_type | 0x80,
+            0x80,
+            0x80,
+            0x80,
+            0x80,
+            0x80,
+            0x80,
+            0x80,
+            8,
+        ];
+        let fields = [&key, value].concat().repeat(2);
+        for (before, after) in [(&fields[..], &[][..]), (&[], &fields), (&fields, &fields)] {
+            let mut stream = Vec::new();
+            let mut rest = &bob.out[..];
+            while let Some((&len, behind)) = rest.split_first() {
+                let (frame, behind) = behind.split_at(usize::from(len));
+                let frame = [before, frame, after].concat();
+                stream.extend([frame.len() as u8 | 0x80, (frame.len() >> 7) as u8]);
+                stream.extend(frame);
+                rest = behind;
+            }
+            assert_eq!(hears(&[&stream]), heard);
+            for at in 0..=stream.len() {
+                let (one, other) = stream.split_at(at);
+                assert_eq!(
+                    hears(&[one, other]),
+                    heard,
+                    "type {wire_type}, split at {at}"
+                );
+            }
+            let bytes: Vec<_> = stream.chunks(1).collect();
+            assert_eq!(hears(&bytes), heard);
+        }
+    }
+}
+
 /// A session that has asked for everything, so that hostile bytes get as deep as they can.
 fn asking() -> Session {
     let mut session = Session::default();
@@ -225,10 +292,9 @@ fn asking() -> Session {
     session
 }
 
-fn asking_bytes() -> Vec<u8> {
+fn asking_for(hashes: &[Hash]) -> Vec<u8> {
     let mut out = Vec::new();
-    let hashes: Vec<_> = (0..12).map(|n| content(n).0).collect();
-    Session::default().request(&hashes, &mut out).unwrap();
+    Session::default().request(hashes, &mut out).unwrap();
     out
 }
 

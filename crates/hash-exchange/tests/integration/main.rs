@@ -5,6 +5,7 @@ mod connection;
 mod fuzz;
 mod pair;
 mod pipe;
+mod properties;
 mod session;
 mod stdio;
 mod vectors;

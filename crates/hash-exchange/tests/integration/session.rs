@@ -310,6 +310,40 @@ fn contents_ahead_of_their_hashes_are_bounded() {
     assert_eq!(pair.a.receive(&frame(60)), Err(ProtocolError::TooEarly));
     assert_eq!(pair.a.receive(&[]), Err(ProtocolError::Failed));
 
+    // The texts of ERRORs count too: 60 bytes for each of two contents.
+    let error = |channel: u8, name: u8, text: &[u8]| {
+        let len = [text.len() as u8 | 0x80, (text.len() >> 7) as u8];
+        let header = [8, 2 * channel, 0x12, 1, name, 0x18, 3, 0x22, len[0], len[1]];
+        let frame = header.len() + text.len();
+        let prefix = [frame as u8 | 0x80, (frame >> 7) as u8];
+        [&prefix, &header[..], text].concat()
+    };
+    let mut pair = Pair::with_limits(limits);
+    pair.a.request(&["x".into()]);
+    assert_eq!(pair.a.receive(&error(2, b'2', &[b'x'; 60])), Ok(()));
+    let second = error(3, b'3', &[b'x'; 60]);
+    assert_eq!(pair.a.receive(&second), Err(ProtocolError::TooEarly));
+
+    // A text is cut, here where its 1024th byte is the first of a character, and counts no more once it is told.
+    let limits = Limits {
+        early_bytes: 1024,
+        ..Limits::DEFAULT
+    };
+    let mut pair = Pair::with_limits(limits);
+    let text = "x".repeat(1023);
+    let long = text.clone() + &"\u{20ac}".repeat(1000);
+    let hashes = [13, 8, 2, 0x22, 9, 0, 2, 0x12, 5, 2, 1, b'x', 8, 1];
+    for _ in 0..2 {
+        pair.a.request(&["x".into()]);
+        assert_eq!(pair.a.receive(&error(2, b'2', long.as_bytes())), Ok(()));
+        assert_eq!(pair.a.receive(&hashes), Ok(()));
+        let failed = Heard::Failed("x".into(), format!("the peer broke it off: {text}"));
+        assert_eq!(
+            pair.a.take_heard(),
+            [Heard::Response("x".into(), 1), failed]
+        );
+    }
+
     let mut unasked = Pair::new();
     let unannounced = ProtocolError::Unannounced { sequence: 1 };
     assert_eq!(unasked.a.receive(&frame(60)), Err(unannounced));

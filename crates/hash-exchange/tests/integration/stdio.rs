@@ -22,6 +22,21 @@ fn two_processes_trade_what_they_lack() {
     back.join().unwrap();
 }
 
+#[test]
+fn two_processes_that_lack_nothing_end_as_well() {
+    for messages in [&["a"][..], &[]] {
+        let (mut left, mut right) = (start(messages), start(messages));
+        let there = copy(&mut left, &mut right);
+        let back = copy(&mut right, &mut left);
+        assert_eq!(
+            (finish(left), finish(right)),
+            (String::new(), String::new())
+        );
+        there.join().unwrap();
+        back.join().unwrap();
+    }
+}
+
 fn start(messages: &[&str]) -> Child {
     let mut command = Command::new(example());
     command

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Channel, Key, Receiving, Wanted};
+use super::{Channel, Early, Key, Receiving, Wanted};
 use crate::session::input::Note;
 use crate::wire::rpc;
-use crate::{Event, Hash, Misuse, ResponseId, Verifier};
+use crate::{Event, Hash, Misuse, ProtocolError, ResponseId, Verifier};
 
 impl<S> Receiving<S> {
     /// Where our REQUESTs end, to return to when one cannot be sent.
@@ -129,6 +129,21 @@ impl<S> Receiving<S> {
         }
     }
 
+    /// A content whose channel is open ahead of its HASHES, with room for so many more bytes of it.
+    pub(super) fn early(
+        &mut self,
+        sequence: u64,
+        more: usize,
+        most: u32,
+    ) -> Result<&mut Early, ProtocolError> {
+        self.early_bytes += more;
+        if self.early_bytes > most as usize {
+            return Err(ProtocolError::TooEarly);
+        }
+        let early = self.early.get_mut(&sequence);
+        Ok(early.expect("its channel is open"))
+    }
+
     /// A content that came early takes its place among the others. Its bytes so far are held for the event that tells them.
     pub(super) fn replay_early<V: Verifier<State = S>>(
         &mut self,
@@ -136,7 +151,7 @@ impl<S> Receiving<S> {
         verifier: &V,
     ) -> Option<Note> {
         let early = self.early.remove(&sequence)?;
-        self.early_bytes -= early.bytes.len();
+        self.early_bytes -= early.held();
         let announced = self.channels.remove(&Key::Announced(sequence));
         let Some(Channel::Response(mut response)) = announced else {
             unreachable!("what came early does not begin again")
