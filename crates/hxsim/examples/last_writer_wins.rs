@@ -49,9 +49,9 @@ async fn listen(host: Host, map: Shared) {
     loop {
         let (mut stream, _) = listener.accept().await;
         let mut text = Vec::new();
-        let reading = stream.read_to_end(&mut text);
         // A neighbour that is cut off in mid-sentence shall not keep the others waiting.
-        if let Ok(Ok(_)) = host.timeout(Duration::from_secs(1), reading).await {
+        let reading = host.timeout(Duration::from_secs(1), stream.read_to_end(&mut text));
+        if let Ok(Ok(_)) = reading.await {
             let heard = serde_json::from_slice(&text).expect("neighbours send maps");
             merge(&mut map.borrow_mut(), &heard);
         }
@@ -61,12 +61,12 @@ async fn listen(host: Host, map: Shared) {
 async fn speak(host: Host, map: Shared, neighbours: Vec<NodeId>) {
     let mut rng = host.rng();
     for round in 0.. {
+        host.sleep(Duration::from_millis(rng.random_range(20..100)))
+            .await;
         if round < 10 {
-            let entry = (host.now().as_nanos(), host.id(), rng.random());
-            map.borrow_mut().insert(rng.random_range(0..5), entry);
+            let written = (host.now().as_nanos(), host.id(), rng.random());
+            map.borrow_mut().insert(rng.random_range(0..5), written);
         }
-        let pause = Duration::from_millis(rng.random_range(20..100));
-        host.sleep(pause).await;
         let neighbour = neighbours[rng.random_range(0..neighbours.len())];
         if let Ok(mut stream) = host.connect(neighbour, 1).await {
             let text = serde_json::to_vec(&*map.borrow()).expect("a map is JSON");

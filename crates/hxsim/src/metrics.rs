@@ -159,7 +159,7 @@ pub struct Overhead {
     pub ldh_mean: Ratio,
     /// That of the longest way.
     pub ldh_max: u32,
-    /// LDH over the hops that the shortest ways would have taken (the eccentricity of the publishers), mean over items.
+    /// LDH over the hops that the shortest ways would have taken (the eccentricity of the publishers), mean over the items that every node has.
     pub stretch_mean: Ratio,
     /// That of the worst item.
     pub stretch_max: Ratio,
@@ -217,6 +217,8 @@ struct ItemSpread {
     receipts: u64,
     last_hop: u32,
     eccentricity: u32,
+    /// Every node has it: only then its way can be measured against the shortest.
+    complete: bool,
 }
 
 impl Spread {
@@ -244,6 +246,7 @@ impl Spread {
                 eccentricity,
                 ..ItemSpread::default()
             };
+            summary.complete = records.len() as u64 == nodes;
             for (_, record) in records {
                 summary.receipts += u64::from(record.receipts);
                 if record.from.is_some() {
@@ -375,6 +378,7 @@ fn overhead(observed: &Observed<'_>, spread: &Spread) -> Overhead {
     node_bytes.sort_unstable();
 
     let delivered = || spread.items.iter().filter(|item| item.deliveries > 0);
+    let complete = || delivered().filter(|item| item.complete);
     let rmr = |item: &ItemSpread| {
         Ratio::new(
             item.receipts.saturating_sub(item.deliveries),
@@ -390,8 +394,8 @@ fn overhead(observed: &Observed<'_>, spread: &Spread) -> Overhead {
         duplicate_factor: Ratio::new(receipts, spread.deliveries()),
         ldh_mean: Ratio::new(hops, delivered().count() as u64),
         ldh_max: delivered().map(|item| item.last_hop).max().unwrap_or(0),
-        stretch_mean: Ratio::mean(delivered().map(stretch)),
-        stretch_max: Ratio::max(delivered().map(stretch)),
+        stretch_mean: Ratio::mean(complete().map(stretch)),
+        stretch_max: Ratio::max(complete().map(stretch)),
         control_bytes_per_delivery: Ratio::new(wire.saturating_sub(payload), spread.deliveries()),
         traffic_over_ideal: Ratio::new(wire, ideal),
         frames_per_hash_and_node: Ratio::new(total.total_frames(), items * nodes),

@@ -37,7 +37,7 @@ impl Inquest<'_> {
         };
         let (holder, hops) = (path[path.len() - 1], path.len() - 1);
         format!(
-            "never offered: no neighbour has it yet, the nearest holder is node {holder}, {hops} hops away; more time would help"
+            "never offered: no neighbour has it yet, the nearest holder is node {holder}, {hops} hops away; more time may help"
         )
     }
 

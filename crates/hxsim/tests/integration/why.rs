@@ -61,11 +61,11 @@ fn a_horizon_that_is_too_short() {
             (1, "offered by node 0, but not received yet"),
             (
                 2,
-                "never offered: no neighbour has it yet, the nearest holder is node 0, 2 hops away; more time would help"
+                "never offered: no neighbour has it yet, the nearest holder is node 0, 2 hops away; more time may help"
             ),
             (
                 3,
-                "never offered: no neighbour has it yet, the nearest holder is node 0, 3 hops away; more time would help"
+                "never offered: no neighbour has it yet, the nearest holder is node 0, 3 hops away; more time may help"
             ),
         ]
     );
