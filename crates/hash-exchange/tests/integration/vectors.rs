@@ -210,22 +210,21 @@ fn explicit_sequences_and_a_channel_used_again() {
     replay.finish(old_q);
     replay.body(new_q, b"22");
     replay.finish(new_q);
-    let complete = |response: u8, hash, sequence| {
-        format!(
-            "Complete {{ response: ResponseId({response}), hash: {hash}, sequence: {sequence} }}"
-        )
-    };
-    let told: Vec<_> = replay
-        .heard
-        .iter()
-        .filter(|heard| heard.starts_with("Complete"))
-        .collect();
-    assert_eq!(
-        told,
-        [
-            &complete(0, "p", 0),
-            &complete(1, "q", 254),
-            &complete(2, "q", 254)
-        ]
-    );
+    replay.done(&[
+        "Available([\"p\", \"q\"])",
+        "Request([\"p\", \"q\"])",
+        "Response { response: ResponseId(0), hash: p, sequence: 0 }",
+        "Response { response: ResponseId(1), hash: q, sequence: 254 }",
+        "Body { response: ResponseId(1), chunk: [49] }",
+        "Body { response: ResponseId(0), chunk: [49] }",
+        "Body { response: ResponseId(0), chunk: [50, 50] }",
+        "Complete { response: ResponseId(0), hash: p, sequence: 0 }",
+        "Request([\"q\"])",
+        "Response { response: ResponseId(2), hash: q, sequence: 254 }",
+        "Body { response: ResponseId(2), chunk: [49] }",
+        "Body { response: ResponseId(1), chunk: [50, 50] }",
+        "Complete { response: ResponseId(1), hash: q, sequence: 254 }",
+        "Body { response: ResponseId(2), chunk: [50, 50] }",
+        "Complete { response: ResponseId(2), hash: q, sequence: 254 }",
+    ]);
 }
