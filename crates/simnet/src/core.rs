@@ -2,11 +2,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use crate::calendar::{Calendar, Span, Window};
 use crate::end::Waiter;
-use crate::event::{Calendar, Event, Header, Kind, Window};
+use crate::event::{Event, Header, Kind, Record};
 use crate::executor::WakeInbox;
 use crate::network::Plan;
-use crate::node::{Due, Node, Side};
+use crate::node::{Node, Side};
+use crate::timers::{Due, TimerKey};
 use crate::trace::TraceEvent;
 use crate::{NodeId, Time};
 
@@ -49,7 +51,7 @@ pub(crate) struct Polled {
 /// A segment's bytes that nobody has copied yet.
 pub(crate) struct Arrival {
     pub(crate) slot: u32,
-    pub(crate) range: std::ops::Range<usize>,
+    pub(crate) bytes: Span,
 }
 
 impl Core {
@@ -99,12 +101,19 @@ impl Core {
     ) {
         let order = self.node(source).next_order();
         let shard = self.plan.shard_of(dest);
-        let window = if shard == self.shard {
-            self.calendar.window(time)
-        } else {
-            &mut self.outboxes[shard as usize]
+        let record = Record {
+            source,
+            order,
+            kind,
+            length: u32::try_from(payload.len()).expect("a segment is at most 4 GiB"),
+            header,
         };
-        window.push(time, dest, source, order, kind, header, payload);
+        if shard == self.shard {
+            self.calendar.push(time, dest, &record, payload);
+        } else {
+            let outbox = &mut self.outboxes[shard as usize];
+            outbox.push(&mut self.calendar.pool, time, dest, &record, payload);
+        }
     }
 
     /// Whether nothing is underway but wakes of nodes that have nothing left to do.
@@ -115,20 +124,12 @@ impl Core {
         })
     }
 
-    /// Takes in what other shards' nodes sent to this shard's.
-    pub(crate) fn import(&mut self, sent: &Window) {
-        for event in &sent.events {
-            sent.copy_to(event, self.calendar.window(event.time));
-        }
-    }
-
     /// Lets the node run at `time`.
     pub(crate) fn wake_node_at(&mut self, id: NodeId, time: Time) {
         let node = self.node(id);
         if node.wake_at.is_none_or(|earlier| time < earlier) {
             node.wake_at = Some(time);
-            let window = self.calendar.window(time);
-            window.push(time, id, id, 0, Kind::Wake, Header::default(), &[]);
+            self.calendar.push_wake(time, id);
         }
     }
 
@@ -170,7 +171,7 @@ impl Core {
     }
 
     /// Sets a timer of the running node.
-    pub(crate) fn set_timer(&mut self, id: NodeId, at: Time, due: Due) -> (Time, u32) {
+    pub(crate) fn set_timer(&mut self, id: NodeId, at: Time, due: Due) -> TimerKey {
         let node = self.node(id);
         let key = (at, node.next_order());
         node.timers.insert(key, due);
@@ -185,11 +186,6 @@ impl Core {
             Due::Retransmit { slot, generation } => self.retransmit(id, slot, generation),
             Due::AnswerStale(answer) => self.answer_stale(id, *answer),
         }
-    }
-
-    /// The earliest timer of the node.
-    pub(crate) fn next_timer(&mut self, id: NodeId) -> Option<(Time, u32)> {
-        self.node(id).timers.keys().next().copied()
     }
 
     /// What wakes the polled task by a timer.
@@ -231,16 +227,16 @@ impl Core {
     }
 
     /// Writes an event that is about to be handled into the trace.
-    pub(crate) fn trace_event(&mut self, event: &Event, header: Header, digest: u64) {
+    pub(crate) fn trace_event(&mut self, event: &Event, digest: u64) {
         if let Some(trace) = &mut self.trace {
             trace.push(TraceEvent {
                 time: event.time,
                 node: event.dest,
                 source: event.source,
                 kind: event.kind,
-                slot: header.slot,
-                sequence: header.sequence,
-                length: event.length,
+                slot: event.header.slot,
+                sequence: event.header.sequence,
+                length: event.payload.len(),
                 digest,
             });
         }
@@ -273,6 +269,6 @@ impl Core {
         let unread = end.unread.get_or_insert_default();
         unread
             .bytes
-            .extend_from_slice(self.window.bytes(arrival.range));
+            .extend_from_slice(self.window.bytes(arrival.bytes));
     }
 }

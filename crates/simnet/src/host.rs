@@ -222,7 +222,10 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         let Some(order) = self.order else { return };
         if let Ok(mut core) = self.host.core.try_borrow_mut() {
-            let removed = core.node(self.host.id).take_timer((self.deadline, order));
+            let removed = core
+                .node(self.host.id)
+                .timers
+                .remove((self.deadline, order));
             drop(core);
             drop(removed);
         }

@@ -60,6 +60,7 @@
 //! `futures::select!`, which draws from a thread-local generator (use `select_biased!`). Nodes reach each other through the network only: waking a
 //! task of another node panics.
 
+mod calendar;
 mod core;
 pub mod draw;
 mod end;
@@ -73,6 +74,7 @@ mod node;
 mod shard;
 mod stream;
 mod time;
+mod timers;
 mod trace;
 mod transport;
 mod world;

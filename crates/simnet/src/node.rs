@@ -6,6 +6,7 @@ use crate::draw::{Purpose, bounded, draw};
 use crate::end::End;
 use crate::event::Header;
 use crate::executor::Task;
+use crate::timers::Timers;
 use crate::{NodeId, Time};
 
 /// What the world keeps of one node: its tasks, timers and stream ends, and what it has carried. What few nodes need lies behind a pointer.
@@ -19,8 +20,7 @@ pub(crate) struct Node {
     /// The same for the ends of streams.
     pub(crate) free_end: u32,
     pub(crate) listeners: Vec<Listening>,
-    /// What is due at a time; the number keeps two entries of one instant apart and in order.
-    pub(crate) timers: BTreeMap<(Time, u32), Due>,
+    pub(crate) timers: Timers,
     /// The earliest `Wake` event that is underway to this node.
     pub(crate) wake_at: Option<Time>,
     pub(crate) rare: Option<Box<Rare>>,
@@ -75,19 +75,6 @@ impl std::ops::AddAssign for Carried {
     }
 }
 
-/// What a timer does.
-pub(crate) enum Due {
-    WakeTask(u32),
-    Wake(Waker),
-    /// Sends what a stream end has lost again.
-    Retransmit {
-        slot: u32,
-        generation: u32,
-    },
-    /// Tells a peer once more that a stream is gone.
-    AnswerStale(Box<StaleAnswer>),
-}
-
 /// What a peer is told that has sent something to where nobody is.
 #[derive(Clone, Copy)]
 pub(crate) struct StaleAnswer {
@@ -131,7 +118,7 @@ impl Default for Node {
             ends: Vec::new(),
             free_end: NO_SLOT,
             listeners: Vec::new(),
-            timers: BTreeMap::new(),
+            timers: Timers::default(),
             wake_at: None,
             rare: None,
             order: 0,
@@ -167,15 +154,6 @@ impl Node {
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
-    }
-
-    /// Takes a timer out. An empty map would keep the memory of its last entry: of the nodes of a large network most have no timer.
-    pub(crate) fn take_timer(&mut self, key: (Time, u32)) -> Option<Due> {
-        let due = self.timers.remove(&key);
-        if self.timers.is_empty() {
-            self.timers = BTreeMap::new();
-        }
-        due
     }
 
     /// Puts a task on the list of those to poll, once.

@@ -1,4 +1,5 @@
 use std::cell::{RefCell, RefMut};
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,11 +7,13 @@ use std::task::Context;
 
 use futures_task::waker_ref;
 
+use crate::calendar::{Place, Window};
 use crate::core::{Core, Polled};
 use crate::draw::{fold, fold_bytes, mix};
-use crate::event::{Event, FAULT, Header, Kind, Window};
+use crate::event::{Event, FAULT, Header, Kind, Record};
 use crate::executor::WakeInbox;
 use crate::network::Plan;
+use crate::timers::TimerKey;
 use crate::{Host, NodeId, Time};
 
 /// Some of the nodes, with all that is underway to them. A world is one shard or many; each runs a window alone, then they trade
@@ -20,8 +23,6 @@ pub(crate) struct Shard<T> {
     plan: Rc<Plan>,
     range: Range<NodeId>,
     reverse: bool,
-    /// The order of a window's events; the buffer serves every window.
-    places: Vec<Place>,
     /// What the application keeps of each node.
     pub(crate) nodes: Vec<T>,
 }
@@ -52,7 +53,6 @@ impl<T> Shard<T> {
             plan,
             range,
             reverse,
-            places: Vec::new(),
             nodes,
         }
     }
@@ -60,13 +60,18 @@ impl<T> Shard<T> {
     /// Puts a cut into the calendar of a node, if it is one of this shard's.
     pub(crate) fn schedule_cut(&self, number: u32, at: Time, id: NodeId, other: NodeId) {
         if self.range.contains(&id) {
-            let header = Header {
-                word: other,
-                ..Header::default()
+            let record = Record {
+                source: FAULT,
+                order: number,
+                kind: Kind::Cut,
+                length: 0,
+                header: Header {
+                    word: other,
+                    ..Header::default()
+                },
             };
             let mut core = self.core.borrow_mut();
-            let window = core.calendar.window(at);
-            window.push(at, id, FAULT, number, Kind::Cut, header, &[]);
+            core.calendar.push(at, id, &record, &[]);
         }
     }
 
@@ -83,49 +88,45 @@ impl<T> Shard<T> {
     pub(crate) fn run_window(&mut self, index: u64, end: Time) {
         let mut core = self.core.borrow_mut();
         let mut window = core.calendar.take(index);
-        let (start, edge) = core.calendar.span(index);
-        let handled = match edge <= end {
-            true => window.events.len(),
+        let handled = match core.calendar.span(index).1 <= end {
+            true => window.places.len(),
             false => window.move_later_to_the_end(end),
         };
-        let events = std::mem::take(&mut window.events);
+        let mut places = std::mem::take(&mut window.places);
+        put_in_order(self.plan.seed, &window, &mut places[..handled]);
         core.window = window;
         drop(core);
-        let mut places = std::mem::take(&mut self.places);
-        put_in_order(self.plan.seed, start, &events[..handled], &mut places);
-        let groups = places.chunk_by(|a, b| a.dest() == b.dest());
+        let groups = places[..handled].chunk_by(|a, b| a.dest() == b.dest());
         if self.reverse {
-            groups
-                .rev()
-                .for_each(|group| self.run_node(&events, group, end));
+            groups.rev().for_each(|group| self.run_node(group, end));
         } else {
-            groups.for_each(|group| self.run_node(&events, group, end));
+            groups.for_each(|group| self.run_node(group, end));
         }
-        self.places = places;
         let mut core = self.core.borrow_mut();
         let mut window = std::mem::take(&mut core.window);
-        window.events = events;
+        window.places = places;
         core.calendar.put_back(index, window, handled);
     }
 
     /// Runs one node: its events of the window and its timers, in the one order that is the same for every layout.
-    fn run_node(&self, events: &[Event], group: &[Place], end: Time) {
+    fn run_node(&self, group: &[Place], end: Time) {
         let Some(first) = group.first() else { return };
         let id = first.dest();
         let mut core = self.core.borrow_mut();
         core.running = Some(id);
         let node = core.node(id);
         node.wake_at = node.wake_at.filter(|at| *at >= end);
-        let mut events = group.iter().map(|place| &events[place.index()]).peekable();
+        let mut places = group.iter().copied().peekable();
         loop {
-            let timer = core.next_timer(id).filter(|(at, _)| *at < end);
-            match next_is_event(self.plan.seed, events.peek().copied(), timer) {
+            let timer = core.node(id).timers.next().filter(|(at, _)| *at < end);
+            match next_is_event(self.plan.seed, &core.window, places.peek().copied(), timer) {
                 None => break,
                 Some(true) => {
-                    let Some(event) = events.next() else { break };
-                    core.now = event.time;
-                    if event.kind != Kind::Wake {
-                        handle(&mut core, event);
+                    let Some(place) = places.next() else { break };
+                    core.now = place.time();
+                    if !place.is_wake() {
+                        let event = core.window.event(place);
+                        handle(&mut core, &event);
                     }
                 }
                 Some(false) => {
@@ -134,7 +135,7 @@ impl<T> Shard<T> {
                     let node = core.node(id);
                     node.events += 1;
                     node.digest = fold(node.digest, mix(at.as_nanos()));
-                    let (digest, due) = (node.digest, node.take_timer((at, number)));
+                    let (digest, due) = (node.digest, node.timers.remove((at, number)));
                     core.trace_timer(id, digest);
                     if let Some(due) = due {
                         core.fire(id, due);
@@ -144,7 +145,7 @@ impl<T> Shard<T> {
             core = self.poll_ready(id, core);
         }
         core.running = None;
-        if let Some((at, _)) = core.next_timer(id) {
+        if let Some((at, _)) = core.node(id).timers.next() {
             core.wake_node_at(id, at);
         }
     }
@@ -216,10 +217,10 @@ impl<T> Drop for Shard<T> {
 
 /// Applies an event to its node and folds it into the node's digest.
 fn handle(core: &mut Core, event: &Event) {
-    let header = core.window.header(event);
+    let header = event.header;
     let what = (event.kind as u64) << 32 | u64::from(header.slot);
     let place = u64::from(header.sequence) << 32 | u64::from(header.word);
-    let from = u64::from(event.source) << 32 | u64::from(event.length);
+    let from = u64::from(event.source) << 32 | u64::from(event.payload.len());
     let digest = core.node(event.dest).digest;
     let digest = fold(fold(digest, event.time.as_nanos()), from);
     let digest = fold_bytes(fold(fold(digest, what), place), core.window.payload(event));
@@ -227,63 +228,40 @@ fn handle(core: &mut Core, event: &Event) {
     node.digest = digest;
     node.events += 1;
     if core.trace.is_some() {
-        core.trace_event(event, header, digest);
+        core.trace_event(event, digest);
     }
-    core.receive(event, header);
+    core.receive(event);
 }
 
-/// Where an event stands in the order of its window: 32 bits of node, 64 of time since the window's start, 32 of index. One integer, for most
-/// of the sorting is comparing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(u128);
-
-impl Place {
-    const fn new(event: &Event, start: Time, index: usize) -> Self {
-        let after = event.time.as_nanos() - start.as_nanos();
-        Self((event.dest as u128) << 96 | (after as u128) << 32 | index as u128)
-    }
-
-    const fn dest(self) -> NodeId {
-        (self.0 >> 96) as NodeId
-    }
-
-    const fn index(self) -> usize {
-        self.0 as u32 as usize
-    }
-
-    /// Node and time.
-    const fn instant(self) -> u128 {
-        self.0 >> 32
-    }
-}
-
-/// Lists the events node by node, each node's in the order in which it handles them.
-fn put_in_order(seed: u64, start: Time, events: &[Event], places: &mut Vec<Place>) {
-    assert!(
-        u32::try_from(events.len()).is_ok(),
-        "a window holds less than 2^32 events"
-    );
-    places.clear();
-    let all = events.iter().enumerate();
-    places.extend(all.map(|(index, event)| Place::new(event, start, index)));
+/// Puts places node by node, each node's in the order in which it handles their events.
+fn put_in_order(seed: u64, window: &Window, places: &mut [Place]) {
     places.sort_unstable();
     for tied in places.chunk_by_mut(|a, b| a.instant() == b.instant()) {
         if tied.len() > 1 {
-            tied.sort_unstable_by_key(|place| order(seed, &events[place.index()]));
+            tied.sort_unstable_by_key(|place| order(seed, &window.event(*place)));
         }
     }
 }
 
 /// Whether the node's next event comes before its next timer; `None` if there is neither.
-fn next_is_event(seed: u64, event: Option<&Event>, timer: Option<(Time, u32)>) -> Option<bool> {
+fn next_is_event(
+    seed: u64,
+    window: &Window,
+    event: Option<Place>,
+    timer: Option<TimerKey>,
+) -> Option<bool> {
     match (event, timer) {
         (None, None) => None,
         (Some(_), None) => Some(true),
         (None, Some(_)) => Some(false),
-        (Some(event), Some((at, number))) => {
-            let timer = (at, order_of(seed, event.dest, event.dest, number));
-            Some((event.time, order(seed, event)) <= timer)
-        }
+        (Some(event), Some((at, number))) => Some(match event.time().cmp(&at) {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            Ordering::Equal => {
+                let event = window.event(event);
+                order(seed, &event) <= order_of(seed, event.dest, event.dest, number)
+            }
+        }),
     }
 }
 

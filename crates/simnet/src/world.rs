@@ -222,8 +222,8 @@ impl<T> World<T> {
         for from in 0..shards {
             for to in (0..shards).filter(|to| *to != from) {
                 let sent = self.shards[from as usize].take_outbox(to);
-                if !sent.events.is_empty() {
-                    self.shards[to as usize].core_mut().import(&sent);
+                if !sent.places.is_empty() {
+                    self.shards[to as usize].core_mut().calendar.import(sent);
                 }
             }
         }

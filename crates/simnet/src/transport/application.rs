@@ -154,14 +154,12 @@ impl Core {
         if arrival.slot != slot {
             return 0;
         }
-        let length = arrival.range.len().min(buffer.len());
-        let from = arrival.range.start..arrival.range.start + length;
-        buffer[..length].copy_from_slice(self.window.bytes(from));
-        arrival.range.start += length;
-        if arrival.range.is_empty() {
+        let bytes = self.window.bytes(arrival.bytes.take(buffer.len()));
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        if arrival.bytes.len() == 0 {
             self.arrival = None;
         }
-        length
+        bytes.len()
     }
 
     /// The bytes of the next segment, of `length` that wait.

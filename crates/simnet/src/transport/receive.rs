@@ -10,15 +10,15 @@ const BACKLOG: usize = 1024;
 /// What happens to a segment that has arrived.
 impl Core {
     /// Handles an event of a stream.
-    pub(crate) fn receive(&mut self, event: &Event, header: Header) {
-        let id = event.dest;
+    pub(crate) fn receive(&mut self, event: &Event) {
+        let (id, header) = (event.dest, event.header);
         match event.kind {
             Kind::Cut => self.cut(id, header.word),
-            Kind::Syn => self.receive_dial(event, header),
-            _ if !self.is_live(id, header) => self.receive_stale(event, header),
+            Kind::Syn => self.receive_dial(event),
+            _ if !self.is_live(id, header) => self.receive_stale(event),
             Kind::Reset => self.fail(id, header.slot, State::Reset),
             Kind::SynAck | Kind::Refuse | Kind::Data | Kind::Fin | Kind::Credit => {
-                self.receive_in_order(event, header);
+                self.receive_in_order(event);
             }
             Kind::Wake => unreachable!("a wake is no event of a stream"),
         }
@@ -33,10 +33,11 @@ impl Core {
     }
 
     /// A segment for a stream that is no more.
-    fn receive_stale(&mut self, event: &Event, header: Header) {
+    fn receive_stale(&mut self, event: &Event) {
+        let header = event.header;
         let node = self.node(event.dest);
         if event.kind == Kind::Data {
-            node.carried.discarded += u64::from(event.length);
+            node.carried.discarded += u64::from(event.payload.len());
         }
         let cut = node
             .ends
@@ -59,8 +60,8 @@ impl Core {
         }
     }
 
-    fn receive_dial(&mut self, event: &Event, header: Header) {
-        let (id, dialler) = (event.dest, event.source);
+    fn receive_dial(&mut self, event: &Event) {
+        let (id, dialler, header) = (event.dest, event.source, event.header);
         let mut dial = [0; 8];
         dial.copy_from_slice(self.window.payload(event));
         let owner = owner(
@@ -98,8 +99,9 @@ impl Core {
         }
     }
 
-    fn receive_in_order(&mut self, event: &Event, header: Header) {
-        let (id, slot) = (event.dest, header.slot);
+    fn receive_in_order(&mut self, event: &Event) {
+        let (id, header) = (event.dest, event.header);
+        let slot = header.slot;
         let end = &mut self.node(id).ends[slot as usize];
         if event.kind == Kind::Credit {
             // Credit acts at once: it only keeps its place in the order.
@@ -130,8 +132,7 @@ impl Core {
 
     fn receive_data(&mut self, event: &Event, slot: u32) {
         let id = event.dest;
-        let length = u64::from(event.length);
-        let range = self.window.payload_range(event);
+        let length = u64::from(event.payload.len());
         let node = self.node(id);
         let end = &mut node.ends[slot as usize];
         if end.dropped {
@@ -140,7 +141,10 @@ impl Core {
         }
         node.carried.delivered += length;
         let behind_others = end.has_unread();
-        self.arrival = Some(Arrival { slot, range });
+        self.arrival = Some(Arrival {
+            slot,
+            bytes: event.payload,
+        });
         if behind_others {
             self.spill_arrival(id);
         }

@@ -5,8 +5,9 @@ use crate::core::Core;
 use crate::draw::{Purpose, bounded, chance, draw};
 use crate::end::{End, Segment, State};
 use crate::event::{Header, Kind};
-use crate::node::{Due, Side, StaleAnswer};
+use crate::node::{Side, StaleAnswer};
 use crate::time::nanos;
+use crate::timers::Due;
 use crate::{Jitter, NodeId, Probability};
 
 const JITTER: Purpose = Purpose::new("simnet.jitter");
