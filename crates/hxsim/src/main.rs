@@ -18,7 +18,7 @@ use clap::Parser as _;
 use hxsim::cli::{self, Cli, Command, Format};
 use hxsim::gossip::{self, Gossip};
 use hxsim::report::{Env, Outcome, Report};
-use hxsim::run::{self, Status};
+use hxsim::run::{self, Run, Status};
 use hxsim::scenario::Scenario;
 use hxsim::topology::Graph;
 use simnet::Layout;
@@ -77,7 +77,7 @@ fn run_one(args: &cli::Run, watcher: &mut Watcher) -> Result<u8, Failure> {
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     let (graph, gossip) = prepare(&args.scenario, &scenario)?;
     let began = Instant::now();
-    let mut report = watcher.simulate(&args.scenario, &scenario, &graph, &gossip)?;
+    let (mut report, run) = watcher.simulate(&args.scenario, &scenario, &graph, &gossip)?;
     let wall = began.elapsed();
     if let Some(directory) = &args.out {
         for (path, text) in results(directory, &report) {
@@ -96,7 +96,11 @@ fn run_one(args: &cli::Run, watcher: &mut Watcher) -> Result<u8, Failure> {
     };
     print(&text)?;
     if args.verify && report.outcome != Outcome::Interrupted {
+        drop(run);
         verify(&args.scenario, &scenario, &graph, &gossip, &report)?;
+    } else {
+        // The process ends here, and the system takes a million nodes back faster than they could be dropped one by one.
+        std::mem::forget(run);
     }
     Ok(report.outcome.exit_code())
 }
@@ -126,7 +130,7 @@ fn report_all(args: &cli::Report, watcher: &mut Watcher) -> Result<u8, Failure> 
     for path in &paths {
         let scenario = Scenario::load(path, &[]).map_err(Failure::usage)?;
         let (graph, gossip) = prepare(path, &scenario)?;
-        let report = watcher.simulate(path, &scenario, &graph, &gossip)?;
+        let (report, _) = watcher.simulate(path, &scenario, &graph, &gossip)?;
         print(&format!("{}\n", report.verdict(io::stdout().is_terminal())))?;
         if report.outcome != Outcome::Converged {
             code = report.outcome.exit_code();
@@ -262,7 +266,7 @@ impl Watcher {
         scenario: &Scenario,
         graph: &Graph,
         gossip: &Gossip,
-    ) -> Result<Report, Failure> {
+    ) -> Result<(Report, Run<Gossip>), Failure> {
         self.began = Instant::now();
         let watch = |status| self.watch(&scenario.name, status);
         let run = run::run(gossip, scenario, graph, Layout::default(), watch);
@@ -270,7 +274,7 @@ impl Watcher {
             eprint!("\r\x1b[K");
         }
         let run = run.map_err(|error| Failure::scenario(path, &error))?;
-        Ok(gossip::report(gossip, scenario, graph, &run))
+        Ok((gossip::report(gossip, scenario, graph, &run), run))
     }
 
     fn watch(&mut self, name: &str, status: Status) -> ControlFlow<()> {

@@ -2,39 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Event, Header, Kind, Record};
+use crate::event::{Event, Kind, Record};
 use crate::{NodeId, Time};
 
-/// Where an event stands among those of its window, and where its record lies: 32 bits of node, 64 of time, 32 of location. One
-/// integer, for a window's events are sorted by node and time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place(u128);
+/// What decides where an event stands among those of its window, and where the rest of it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) time: Time,
+    pub(crate) dest: NodeId,
+    pub(crate) source: NodeId,
+    /// The source's own counter: orders what one node sends to another for the same instant.
+    pub(crate) order: u32,
+    location: u32,
+}
 
 impl Place {
-    const fn new(time: Time, dest: NodeId, location: u32) -> Self {
-        Self((dest as u128) << 96 | (time.as_nanos() as u128) << 32 | location as u128)
-    }
-
-    pub(crate) const fn dest(self) -> NodeId {
-        (self.0 >> 96) as NodeId
-    }
-
-    pub(crate) const fn time(self) -> Time {
-        Time::from_nanos((self.0 >> 32) as u64)
-    }
-
     /// Node and time.
     pub(crate) const fn instant(self) -> u128 {
-        self.0 >> 32
+        (self.dest as u128) << 64 | self.time.as_nanos() as u128
     }
 
-    const fn location(self) -> u32 {
-        self.0 as u32
-    }
-
-    /// A wake says no more than its place does.
+    /// Nothing happens but that the node is run, as one of its timers is due.
     pub(crate) const fn is_wake(self) -> bool {
-        self.location() == WAKE
+        self.location == WAKE
     }
 }
 
@@ -73,33 +63,31 @@ const ALIGN: usize = 8;
 /// Buffers that no window uses at present.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    chunks: Vec<Vec<u8>>,
+    chunks: Vec<Box<[u8]>>,
     places: Vec<Vec<Place>>,
 }
 
 impl Pool {
-    fn chunk(&mut self, length: usize) -> Vec<u8> {
+    fn chunk(&mut self, length: usize) -> Box<[u8]> {
         let spare = if length > CHUNK {
             None
         } else {
             self.chunks.pop()
         };
-        spare.unwrap_or_else(|| Vec::with_capacity(length.max(CHUNK)))
+        spare.unwrap_or_else(|| vec![0; length.max(CHUNK)].into())
     }
 
     /// Takes the buffers of a window that is over.
     pub(crate) fn recycle(&mut self, window: Window) {
         let Window {
-            mut places,
-            mut chunks,
+            mut places, chunks, ..
         } = window;
         if places.capacity() > 0 {
             places.clear();
             self.places.push(places);
         }
-        chunks.retain(|chunk| chunk.len() <= CHUNK);
-        chunks.iter_mut().for_each(Vec::clear);
-        self.chunks.append(&mut chunks);
+        let usual = chunks.into_iter().filter(|chunk| chunk.len() == CHUNK);
+        self.chunks.extend(usual);
     }
 }
 
@@ -107,36 +95,45 @@ impl Pool {
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     pub(crate) places: Vec<Place>,
-    chunks: Vec<Vec<u8>>,
+    chunks: Vec<Box<[u8]>>,
+    /// Bytes of the last chunk that are taken.
+    taken: usize,
 }
 
 impl Window {
-    pub(crate) fn push_wake(&mut self, pool: &mut Pool, time: Time, dest: NodeId) {
-        self.push_place(pool, Place::new(time, dest, WAKE));
+    fn push_wake(&mut self, pool: &mut Pool, time: Time, dest: NodeId) {
+        let place = Place {
+            time,
+            dest,
+            source: dest,
+            order: 0,
+            location: WAKE,
+        };
+        self.push_place(pool, place);
     }
 
-    pub(crate) fn push(
-        &mut self,
-        pool: &mut Pool,
-        time: Time,
-        dest: NodeId,
-        record: &Record,
-        payload: &[u8],
-    ) {
+    pub(crate) fn push(&mut self, pool: &mut Pool, event: &Event, payload: &[u8]) {
         let length = (Record::BYTES + payload.len()).next_multiple_of(ALIGN);
-        let has_room = |chunk: &Vec<u8>| chunk.len() + length <= CHUNK;
-        if !self.chunks.last().is_some_and(has_room) {
+        if self.chunks.is_empty() || self.taken + length > CHUNK {
             self.chunks.push(pool.chunk(length));
+            self.taken = 0;
         }
         let number = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[number];
-        let start = chunk.len();
-        chunk.extend_from_slice(&record.encode());
-        chunk.extend_from_slice(payload);
-        chunk.resize(start + length, 0);
-        let location = (number * CHUNK + start) / ALIGN;
+        let location = (number * CHUNK + self.taken) / ALIGN;
         assert!(location < WAKE as usize, "a window carries 32 GiB at most");
-        self.push_place(pool, Place::new(time, dest, location as u32));
+        let free = &mut self.chunks[number][self.taken..];
+        let (front, behind) = free.split_at_mut(Record::BYTES);
+        front.copy_from_slice(&event.record.encode());
+        behind[..payload.len()].copy_from_slice(payload);
+        self.taken += length;
+        let place = Place {
+            time: event.time,
+            dest: event.dest,
+            source: event.source,
+            order: event.order,
+            location: location as u32,
+        };
+        self.push_place(pool, place);
     }
 
     fn push_place(&mut self, pool: &mut Pool, place: Place) {
@@ -148,60 +145,40 @@ impl Window {
         self.places.push(place);
     }
 
-    pub(crate) fn event(&self, place: Place) -> Event {
-        let (time, dest) = (place.time(), place.dest());
+    /// The event that has this place, and where its payload lies; `None`: a wake.
+    pub(crate) fn event(&self, place: Place) -> Option<(Event, Span)> {
         if place.is_wake() {
-            return Event {
-                time,
-                dest,
-                source: dest,
-                order: 0,
-                kind: Kind::Wake,
-                header: Header::default(),
-                payload: Span::default(),
-            };
+            return None;
         }
-        let at = place.location() as usize * ALIGN;
+        let at = place.location as usize * ALIGN;
         let (chunk, start) = (at / CHUNK, at % CHUNK);
         let record = self.chunks[chunk][start..].first_chunk();
         let record = Record::decode(record.expect("a place leads to a record"));
         let start = (start + Record::BYTES) as u32;
-        Event {
-            time,
-            dest,
-            source: record.source,
-            order: record.order,
-            kind: record.kind,
-            header: record.header,
-            payload: Span {
-                chunk: chunk as u32,
-                start,
-                end: start + record.length,
-            },
-        }
+        let payload = Span {
+            chunk: chunk as u32,
+            start,
+            end: start + record.length,
+        };
+        let event = Event {
+            time: place.time,
+            dest: place.dest,
+            source: place.source,
+            order: place.order,
+            record,
+        };
+        Some((event, payload))
     }
 
     pub(crate) fn bytes(&self, span: Span) -> &[u8] {
         &self.chunks[span.chunk as usize][span.start as usize..span.end as usize]
     }
 
-    pub(crate) fn payload(&self, event: &Event) -> &[u8] {
-        match event.payload.len() {
-            0 => &[],
-            _ => self.bytes(event.payload),
-        }
-    }
-
-    /// In no particular order.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
-        self.places.iter().map(|place| self.event(*place))
-    }
-
     /// Moves the events from `time` on behind the others; how many come before.
     pub(crate) fn move_later_to_the_end(&mut self, time: Time) -> usize {
         let mut early = 0;
         for at in 0..self.places.len() {
-            if self.places[at].time() < time {
+            if self.places[at].time < time {
                 self.places.swap(early, at);
                 early += 1;
             }
@@ -211,25 +188,17 @@ impl Window {
 
     /// Payload bytes of streams that wait here.
     pub(crate) fn data_bytes(&self) -> u64 {
-        let data = self.events().filter(|event| event.kind == Kind::Data);
-        data.map(|event| u64::from(event.payload.len())).sum()
+        let events = self.places.iter().filter_map(|place| self.event(*place));
+        let data = events.filter(|(event, _)| event.record.kind == Kind::Data);
+        data.map(|(_, payload)| u64::from(payload.len())).sum()
     }
 
     /// Copies one event, with what it carries, to another window.
     fn copy_to(&self, place: Place, window: &mut Self, pool: &mut Pool) {
-        let event = self.event(place);
-        if event.kind == Kind::Wake {
-            window.push_wake(pool, event.time, event.dest);
-            return;
+        match self.event(place) {
+            Some((event, payload)) => window.push(pool, &event, self.bytes(payload)),
+            None => window.push_wake(pool, place.time, place.dest),
         }
-        let record = Record {
-            source: event.source,
-            order: event.order,
-            kind: event.kind,
-            length: event.payload.len(),
-            header: event.header,
-        };
-        window.push(pool, event.time, event.dest, &record, self.payload(&event));
     }
 }
 
@@ -269,9 +238,9 @@ impl Calendar {
         (window, &mut self.pool)
     }
 
-    pub(crate) fn push(&mut self, time: Time, dest: NodeId, record: &Record, payload: &[u8]) {
-        let (window, pool) = self.window(time);
-        window.push(pool, time, dest, record, payload);
+    pub(crate) fn push(&mut self, event: &Event, payload: &[u8]) {
+        let (window, pool) = self.window(event.time);
+        window.push(pool, event, payload);
     }
 
     pub(crate) fn push_wake(&mut self, time: Time, dest: NodeId) {
@@ -282,7 +251,7 @@ impl Calendar {
     /// Takes in what other shards' nodes sent.
     pub(crate) fn import(&mut self, sent: Window) {
         for place in &sent.places {
-            let (window, pool) = self.window(place.time());
+            let (window, pool) = self.window(place.time);
             sent.copy_to(*place, window, pool);
         }
         self.pool.recycle(sent);
@@ -331,10 +300,10 @@ impl Calendar {
         }
     }
 
-    /// Everything underway, in no particular order.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+    /// The places of everything underway, in no particular order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         let windows = self.ring.iter().chain(self.overflow.values());
-        windows.flat_map(Window::events)
+        windows.flat_map(|window| &window.places)
     }
 
     /// Payload bytes of streams that are underway.
@@ -350,15 +319,21 @@ const RING: u64 = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Header;
 
-    fn record(length: usize) -> Record {
-        Record {
+    fn push(calendar: &mut Calendar, ns: u64, dest: NodeId, length: usize) {
+        let event = Event {
+            time: Time::from_nanos(ns),
+            dest,
             source: 7,
             order: 8,
-            kind: Kind::Data,
-            length: length as u32,
-            header: Header::default(),
-        }
+            record: Record {
+                kind: Kind::Data,
+                length: length as u32,
+                header: Header::default(),
+            },
+        };
+        calendar.push(&event, &vec![dest as u8; length]);
     }
 
     #[test]
@@ -366,20 +341,20 @@ mod tests {
         let lengths = [0, 1, 100, CHUNK - Record::BYTES, CHUNK, 3 * CHUNK + 5, 9];
         let mut calendar = Calendar::new(1000);
         for (dest, length) in (0..).zip(lengths) {
-            let payload = vec![dest as u8; length];
-            calendar.push(Time::from_nanos(5), dest, &record(length), &payload);
+            push(&mut calendar, 5, dest, length);
             calendar.push_wake(Time::from_nanos(9), dest);
         }
         let sent: usize = lengths.iter().sum();
         assert_eq!(calendar.data_bytes(), sent as u64);
         let window = calendar.take(0);
-        let events: Vec<_> = window.events().collect();
-        assert_eq!(events.len(), 2 * lengths.len());
-        for (dest, length) in (0..).zip(lengths) {
-            let (data, wake) = (&events[2 * dest as usize], &events[2 * dest as usize + 1]);
-            assert_eq!((data.dest, data.source, data.order), (dest, 7, 8));
-            assert_eq!(window.payload(data), vec![dest as u8; length]);
-            assert_eq!((wake.kind, wake.time), (Kind::Wake, Time::from_nanos(9)));
+        let (pairs, rest) = window.places.as_chunks();
+        assert!(rest.is_empty());
+        for ((dest, length), [data, wake]) in (0..).zip(lengths).zip(pairs) {
+            let (event, payload) = window.event(*data).expect("it is no wake");
+            assert_eq!((event.dest, event.source, event.order), (dest, 7, 8));
+            assert_eq!(window.bytes(payload), vec![dest as u8; length]);
+            assert_eq!((wake.dest, wake.time), (dest, Time::from_nanos(9)));
+            assert!(window.event(*wake).is_none());
         }
     }
 
@@ -387,18 +362,20 @@ mod tests {
     fn a_window_cut_in_two_keeps_what_comes_later_and_what_was_sent_meanwhile() {
         let mut calendar = Calendar::new(1000);
         for (time, dest) in [(5, 1), (700, 2), (6, 3)] {
-            calendar.push(Time::from_nanos(time), dest, &record(3), &[dest as u8; 3]);
+            push(&mut calendar, time, dest, 3);
         }
         let mut window = calendar.take(0);
         let handled = window.move_later_to_the_end(Time::from_nanos(500));
         assert_eq!(handled, 2);
-        calendar.push(Time::from_nanos(600), 4, &record(3), &[4; 3]);
+        push(&mut calendar, 600, 4, 3);
         calendar.put_back(0, window, handled);
         let window = calendar.take(0);
-        let left: Vec<_> = window.events().collect();
-        let left: Vec<_> = left
+        let left = window
+            .places
             .iter()
-            .map(|event| (event.dest, window.payload(event)))
+            .filter_map(|place| window.event(*place));
+        let left: Vec<_> = left
+            .map(|(event, payload)| (event.dest, window.bytes(payload)))
             .collect();
         assert_eq!(left, [(2, &[2; 3][..]), (4, &[4; 3][..])]);
     }
@@ -407,7 +384,7 @@ mod tests {
     fn memory_follows_the_peak_of_what_is_underway() {
         let mut calendar = Calendar::new(1000);
         for index in 0..1000 {
-            calendar.push(Time::from_nanos(index * 1000), 0, &record(50), &[0; 50]);
+            push(&mut calendar, index * 1000, 0, 50);
             let window = calendar.take(index);
             let handled = window.places.len();
             calendar.put_back(index, window, handled);

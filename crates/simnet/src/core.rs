@@ -99,28 +99,31 @@ impl Core {
         header: Header,
         payload: &[u8],
     ) {
-        let order = self.node(source).next_order();
-        let shard = self.plan.shard_of(dest);
-        let record = Record {
+        let event = Event {
+            time,
+            dest,
             source,
-            order,
-            kind,
-            length: u32::try_from(payload.len()).expect("a segment is at most 4 GiB"),
-            header,
+            order: self.node(source).next_order(),
+            record: Record {
+                kind,
+                length: u32::try_from(payload.len()).expect("a segment is at most 4 GiB"),
+                header,
+            },
         };
+        let shard = self.plan.shard_of(dest);
         if shard == self.shard {
-            self.calendar.push(time, dest, &record, payload);
+            self.calendar.push(&event, payload);
         } else {
             let outbox = &mut self.outboxes[shard as usize];
-            outbox.push(&mut self.calendar.pool, time, dest, &record, payload);
+            outbox.push(&mut self.calendar.pool, &event, payload);
         }
     }
 
     /// Whether nothing is underway but wakes of nodes that have nothing left to do.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.calendar.events().all(|event| {
-            let node = &self.nodes[(event.dest - self.first) as usize];
-            event.kind == Kind::Wake && node.timers.is_empty() && !node.has_ready()
+        self.calendar.places().all(|place| {
+            let node = &self.nodes[(place.dest - self.first) as usize];
+            place.is_wake() && node.timers.is_empty() && !node.has_ready()
         })
     }
 
@@ -233,10 +236,10 @@ impl Core {
                 time: event.time,
                 node: event.dest,
                 source: event.source,
-                kind: event.kind,
-                slot: event.header.slot,
-                sequence: event.header.sequence,
-                length: event.payload.len(),
+                kind: Some(event.record.kind),
+                slot: event.record.header.slot,
+                sequence: event.record.header.sequence,
+                length: event.record.length,
                 digest,
             });
         }
@@ -250,7 +253,7 @@ impl Core {
                 time,
                 node,
                 source: node,
-                kind: Kind::Wake,
+                kind: None,
                 slot: 0,
                 sequence: 0,
                 length: 0,

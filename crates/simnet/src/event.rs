@@ -1,27 +1,21 @@
-use crate::calendar::Span;
 use crate::{NodeId, Time};
 
-/// Something that happens to one node.
+/// Something that happens to one node, and more than that one of its timers is due.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     pub(crate) time: Time,
     pub(crate) dest: NodeId,
     pub(crate) source: NodeId,
-    /// The source's own counter: orders what one node sends to another for the same instant.
+    /// The source's own counter.
     pub(crate) order: u32,
-    pub(crate) kind: Kind,
-    pub(crate) header: Header,
-    /// Where the bytes lie that it carries.
-    pub(crate) payload: Span,
+    pub(crate) record: Record,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// Nothing happens but that the node is run: one of its timers is due.
-    Wake,
     /// A scheduled fault resets every stream to the node in the header's word.
-    Cut,
+    Cut = 1,
     Syn,
     SynAck,
     Refuse,
@@ -32,8 +26,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
-        Self::Wake,
+    const ALL: [Self; 8] = [
         Self::Cut,
         Self::Syn,
         Self::SynAck,
@@ -64,22 +57,20 @@ pub(crate) struct Header {
 }
 
 /// What stands in front of the payload in a window's arena: all of an event that does not decide its place.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Record {
-    pub(crate) source: NodeId,
-    pub(crate) order: u32,
     pub(crate) kind: Kind,
+    /// Bytes of payload.
     pub(crate) length: u32,
     pub(crate) header: Header,
 }
 
 impl Record {
-    pub(crate) const BYTES: usize = 40;
+    pub(crate) const BYTES: usize = 32;
 
     pub(crate) fn encode(&self) -> [u8; Self::BYTES] {
         let header = &self.header;
         let words = [
-            self.source,
-            self.order,
             self.kind as u32,
             self.length,
             header.slot,
@@ -100,17 +91,15 @@ impl Record {
         let words = bytes.as_chunks().0;
         let word = |at: usize| u32::from_le_bytes(words[at]);
         Self {
-            source: word(0),
-            order: word(1),
-            kind: Kind::ALL[word(2) as usize],
-            length: word(3),
+            kind: Kind::ALL[word(0) as usize - Kind::ALL[0] as usize],
+            length: word(1),
             header: Header {
-                slot: word(4),
-                generation: word(5),
-                sequence: word(6),
-                word: word(7),
-                from_slot: word(8),
-                from_generation: word(9),
+                slot: word(2),
+                generation: word(3),
+                sequence: word(4),
+                word: word(5),
+                from_slot: word(6),
+                from_generation: word(7),
             },
         }
     }

@@ -7,7 +7,7 @@ use std::task::Context;
 
 use futures_task::waker_ref;
 
-use crate::calendar::{Place, Window};
+use crate::calendar::{Place, Span, Window};
 use crate::core::{Core, Polled};
 use crate::draw::{fold, fold_bytes, mix};
 use crate::event::{Event, FAULT, Header, Kind, Record};
@@ -60,18 +60,21 @@ impl<T> Shard<T> {
     /// Puts a cut into the calendar of a node, if it is one of this shard's.
     pub(crate) fn schedule_cut(&self, number: u32, at: Time, id: NodeId, other: NodeId) {
         if self.range.contains(&id) {
-            let record = Record {
+            let event = Event {
+                time: at,
+                dest: id,
                 source: FAULT,
                 order: number,
-                kind: Kind::Cut,
-                length: 0,
-                header: Header {
-                    word: other,
-                    ..Header::default()
+                record: Record {
+                    kind: Kind::Cut,
+                    length: 0,
+                    header: Header {
+                        word: other,
+                        ..Header::default()
+                    },
                 },
             };
-            let mut core = self.core.borrow_mut();
-            core.calendar.push(at, id, &record, &[]);
+            self.core.borrow_mut().calendar.push(&event, &[]);
         }
     }
 
@@ -93,10 +96,10 @@ impl<T> Shard<T> {
             false => window.move_later_to_the_end(end),
         };
         let mut places = std::mem::take(&mut window.places);
-        put_in_order(self.plan.seed, &window, &mut places[..handled]);
+        put_in_order(self.plan.seed, &mut places[..handled]);
         core.window = window;
         drop(core);
-        let groups = places[..handled].chunk_by(|a, b| a.dest() == b.dest());
+        let groups = places[..handled].chunk_by(|a, b| a.dest == b.dest);
         if self.reverse {
             groups.rev().for_each(|group| self.run_node(group, end));
         } else {
@@ -111,7 +114,7 @@ impl<T> Shard<T> {
     /// Runs one node: its events of the window and its timers, in the one order that is the same for every layout.
     fn run_node(&self, group: &[Place], end: Time) {
         let Some(first) = group.first() else { return };
-        let id = first.dest();
+        let id = first.dest;
         let mut core = self.core.borrow_mut();
         core.running = Some(id);
         let node = core.node(id);
@@ -119,14 +122,13 @@ impl<T> Shard<T> {
         let mut places = group.iter().copied().peekable();
         loop {
             let timer = core.node(id).timers.next().filter(|(at, _)| *at < end);
-            match next_is_event(self.plan.seed, &core.window, places.peek().copied(), timer) {
+            match next_is_event(self.plan.seed, places.peek(), timer) {
                 None => break,
                 Some(true) => {
                     let Some(place) = places.next() else { break };
-                    core.now = place.time();
-                    if !place.is_wake() {
-                        let event = core.window.event(place);
-                        handle(&mut core, &event);
+                    core.now = place.time;
+                    if let Some((event, payload)) = core.window.event(place) {
+                        handle(&mut core, &event, payload);
                     }
                 }
                 Some(false) => {
@@ -216,60 +218,52 @@ impl<T> Drop for Shard<T> {
 }
 
 /// Applies an event to its node and folds it into the node's digest.
-fn handle(core: &mut Core, event: &Event) {
-    let header = event.header;
-    let what = (event.kind as u64) << 32 | u64::from(header.slot);
-    let place = u64::from(header.sequence) << 32 | u64::from(header.word);
-    let from = u64::from(event.source) << 32 | u64::from(event.payload.len());
+fn handle(core: &mut Core, event: &Event, payload: Span) {
+    let record = &event.record;
+    let what = (record.kind as u64) << 32 | u64::from(record.header.slot);
+    let place = u64::from(record.header.sequence) << 32 | u64::from(record.header.word);
+    let from = u64::from(event.source) << 32 | u64::from(record.length);
     let digest = core.node(event.dest).digest;
     let digest = fold(fold(digest, event.time.as_nanos()), from);
-    let digest = fold_bytes(fold(fold(digest, what), place), core.window.payload(event));
+    let digest = fold_bytes(fold(fold(digest, what), place), core.window.bytes(payload));
     let node = core.node(event.dest);
     node.digest = digest;
     node.events += 1;
     if core.trace.is_some() {
         core.trace_event(event, digest);
     }
-    core.receive(event);
+    core.receive(event, payload);
 }
 
 /// Puts places node by node, each node's in the order in which it handles their events.
-fn put_in_order(seed: u64, window: &Window, places: &mut [Place]) {
-    places.sort_unstable();
+fn put_in_order(seed: u64, places: &mut [Place]) {
+    places.sort_unstable_by_key(|place| place.instant());
     for tied in places.chunk_by_mut(|a, b| a.instant() == b.instant()) {
         if tied.len() > 1 {
-            tied.sort_unstable_by_key(|place| order(seed, &window.event(*place)));
+            tied.sort_unstable_by_key(|place| order(seed, place));
         }
     }
 }
 
 /// Whether the node's next event comes before its next timer; `None` if there is neither.
-fn next_is_event(
-    seed: u64,
-    window: &Window,
-    event: Option<Place>,
-    timer: Option<TimerKey>,
-) -> Option<bool> {
-    match (event, timer) {
+fn next_is_event(seed: u64, place: Option<&Place>, timer: Option<TimerKey>) -> Option<bool> {
+    match (place, timer) {
         (None, None) => None,
         (Some(_), None) => Some(true),
         (None, Some(_)) => Some(false),
-        (Some(event), Some((at, number))) => Some(match event.time().cmp(&at) {
+        (Some(place), Some((at, number))) => Some(match place.time.cmp(&at) {
             Ordering::Less => true,
             Ordering::Greater => false,
-            Ordering::Equal => {
-                let event = window.event(event);
-                order(seed, &event) <= order_of(seed, event.dest, event.dest, number)
-            }
+            Ordering::Equal => order(seed, place) <= order_of(seed, place.dest, place.dest, number),
         }),
     }
 }
 
 /// The place of an event among those of its node at one instant: faults first, then without a bias toward low numbers.
-fn order(seed: u64, event: &Event) -> (bool, u64, NodeId, u32) {
-    match event.source {
-        FAULT => (false, 0, FAULT, event.order),
-        source => order_of(seed, event.dest, source, event.order),
+fn order(seed: u64, place: &Place) -> (bool, u64, NodeId, u32) {
+    match place.source {
+        FAULT => (false, 0, FAULT, place.order),
+        source => order_of(seed, place.dest, source, place.order),
     }
 }
 

@@ -9,7 +9,8 @@ pub struct TraceEvent {
     pub(crate) time: Time,
     pub(crate) node: NodeId,
     pub(crate) source: NodeId,
-    pub(crate) kind: Kind,
+    /// `None`: a timer.
+    pub(crate) kind: Option<Kind>,
     pub(crate) slot: u32,
     pub(crate) sequence: u32,
     pub(crate) length: u32,
@@ -42,15 +43,15 @@ impl TraceEvent {
 impl fmt::Display for TraceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
-            Kind::Wake => "timer",
-            Kind::Cut => "cut",
-            Kind::Syn => "dial",
-            Kind::SynAck => "accepted",
-            Kind::Refuse => "refused",
-            Kind::Data => "data",
-            Kind::Fin => "end",
-            Kind::Credit => "credit",
-            Kind::Reset => "reset",
+            None => "timer",
+            Some(Kind::Cut) => "cut",
+            Some(Kind::Syn) => "dial",
+            Some(Kind::SynAck) => "accepted",
+            Some(Kind::Refuse) => "refused",
+            Some(Kind::Data) => "data",
+            Some(Kind::Fin) => "end",
+            Some(Kind::Credit) => "credit",
+            Some(Kind::Reset) => "reset",
         };
         write!(f, "{} node {}: {what}", self.time, self.node)?;
         if self.source == FAULT {
@@ -59,12 +60,12 @@ impl fmt::Display for TraceEvent {
             write!(f, " from node {}", self.source)?;
         }
         match self.kind {
-            Kind::Data => write!(
+            Some(Kind::Data) => write!(
                 f,
                 ", stream {}, segment {}, {} bytes",
                 self.slot, self.sequence, self.length
             )?,
-            Kind::Wake | Kind::Cut => {}
+            None | Some(Kind::Cut) => {}
             _ => write!(f, ", stream {}", self.slot)?,
         }
         write!(f, " [{:016x}]", self.digest)

@@ -1,4 +1,5 @@
 use crate::NodeId;
+use crate::calendar::Span;
 use crate::core::{Arrival, Core};
 use crate::end::{State, owner};
 use crate::event::{Event, Header, Kind};
@@ -9,22 +10,21 @@ const BACKLOG: usize = 1024;
 
 /// What happens to a segment that has arrived.
 impl Core {
-    /// Handles an event of a stream.
-    pub(crate) fn receive(&mut self, event: &Event) {
-        let (id, header) = (event.dest, event.header);
-        match event.kind {
+    /// Handles an event of a stream, whose payload lies in the window.
+    pub(crate) fn receive(&mut self, event: &Event, payload: Span) {
+        let (id, header) = (event.dest, &event.record.header);
+        match event.record.kind {
             Kind::Cut => self.cut(id, header.word),
-            Kind::Syn => self.receive_dial(event),
+            Kind::Syn => self.receive_dial(event, payload),
             _ if !self.is_live(id, header) => self.receive_stale(event),
             Kind::Reset => self.fail(id, header.slot, State::Reset),
             Kind::SynAck | Kind::Refuse | Kind::Data | Kind::Fin | Kind::Credit => {
-                self.receive_in_order(event);
+                self.receive_in_order(event, payload);
             }
-            Kind::Wake => unreachable!("a wake is no event of a stream"),
         }
     }
 
-    fn is_live(&mut self, id: NodeId, header: Header) -> bool {
+    fn is_live(&mut self, id: NodeId, header: &Header) -> bool {
         let end = self.node(id).ends.get(header.slot as usize);
         end.is_some_and(|end| {
             end.generation == header.generation
@@ -34,17 +34,17 @@ impl Core {
 
     /// A segment for a stream that is no more.
     fn receive_stale(&mut self, event: &Event) {
-        let header = event.header;
+        let (kind, header) = (event.record.kind, &event.record.header);
         let node = self.node(event.dest);
-        if event.kind == Kind::Data {
-            node.carried.discarded += u64::from(event.payload.len());
+        if kind == Kind::Data {
+            node.carried.discarded += u64::from(event.record.length);
         }
         let cut = node
             .ends
             .get(header.slot as usize)
             .is_some_and(|end| end.generation == header.generation);
         // The sender of data does not know yet. Whoever ends, refuses or gives credit needs no answer.
-        if !cut && matches!(event.kind, Kind::Data | Kind::SynAck) {
+        if !cut && matches!(kind, Kind::Data | Kind::SynAck) {
             let answer = Header {
                 slot: header.from_slot,
                 generation: header.from_generation,
@@ -60,10 +60,10 @@ impl Core {
         }
     }
 
-    fn receive_dial(&mut self, event: &Event) {
-        let (id, dialler, header) = (event.dest, event.source, event.header);
+    fn receive_dial(&mut self, event: &Event, payload: Span) {
+        let (id, dialler, header) = (event.dest, event.source, &event.record.header);
         let mut dial = [0; 8];
-        dial.copy_from_slice(self.window.payload(event));
+        dial.copy_from_slice(self.window.bytes(payload));
         let owner = owner(
             self.plan.seed,
             id,
@@ -99,40 +99,44 @@ impl Core {
         }
     }
 
-    fn receive_in_order(&mut self, event: &Event) {
-        let (id, header) = (event.dest, event.header);
+    fn receive_in_order(&mut self, event: &Event, payload: Span) {
+        let (id, kind, header) = (event.dest, event.record.kind, &event.record.header);
         let slot = header.slot;
         let end = &mut self.node(id).ends[slot as usize];
-        if event.kind == Kind::Credit {
+        let in_order = header.sequence == end.receive_sequence;
+        if in_order {
+            end.receive_sequence = end.receive_sequence.wrapping_add(1);
+        }
+        if kind == Kind::Credit {
             // Credit acts at once: it only keeps its place in the order.
             end.credit += header.word;
             self.wake_side(id, slot, Side::Write);
         }
-        let end = &mut self.node(id).ends[slot as usize];
-        if header.sequence != end.receive_sequence {
-            let payload = self.window.payload(event).to_vec();
+        if !in_order {
+            let payload = self.window.bytes(payload).to_vec();
             let end = &mut self.node(id).ends[slot as usize];
             let trouble = end.trouble.get_or_insert_default();
-            trouble.early.insert(header.sequence, (event.kind, payload));
+            trouble.early.insert(header.sequence, (kind, payload));
             return;
         }
-        end.receive_sequence = end.receive_sequence.wrapping_add(1);
-        match event.kind {
+        match kind {
             Kind::SynAck => {
+                let end = &mut self.node(id).ends[slot as usize];
                 end.state = State::Open;
                 end.peer_slot = header.from_slot;
                 end.peer_generation = header.from_generation;
                 self.wake_side(id, slot, Side::Write);
             }
-            Kind::Data => self.receive_data(event, slot),
+            Kind::Data => self.receive_data(id, slot, payload),
             kind => self.receive_control(id, slot, kind),
         }
-        self.receive_early(id, slot);
+        if self.node(id).ends[slot as usize].trouble.is_some() {
+            self.receive_early(id, slot);
+        }
     }
 
-    fn receive_data(&mut self, event: &Event, slot: u32) {
-        let id = event.dest;
-        let length = u64::from(event.payload.len());
+    fn receive_data(&mut self, id: NodeId, slot: u32, payload: Span) {
+        let length = u64::from(payload.len());
         let node = self.node(id);
         let end = &mut node.ends[slot as usize];
         if end.dropped {
@@ -143,7 +147,7 @@ impl Core {
         let behind_others = end.has_unread();
         self.arrival = Some(Arrival {
             slot,
-            bytes: event.payload,
+            bytes: payload,
         });
         if behind_others {
             self.spill_arrival(id);
