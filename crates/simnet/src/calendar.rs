@@ -55,7 +55,7 @@ impl Span {
 }
 
 /// A chunk of an arena; a record lies in one chunk, and one that is longer has a chunk of its own.
-const CHUNK: usize = 16 << 10;
+const CHUNK: usize = 4 << 10;
 
 /// Records begin at multiples of this many bytes.
 const ALIGN: usize = 8;
@@ -68,13 +68,9 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    fn chunk(&mut self, length: usize) -> Box<[u8]> {
-        let spare = if length > CHUNK {
-            None
-        } else {
-            self.chunks.pop()
-        };
-        spare.unwrap_or_else(|| vec![0; length.max(CHUNK)].into())
+    fn chunk(&mut self) -> Box<[u8]> {
+        let spare = self.chunks.pop();
+        spare.unwrap_or_else(|| [0; CHUNK].into())
     }
 
     /// Takes the buffers of a window that is over.
@@ -114,17 +110,23 @@ impl Window {
 
     pub(crate) fn push(&mut self, pool: &mut Pool, event: &Event, payload: &[u8]) {
         let length = (Record::BYTES + payload.len()).next_multiple_of(ALIGN);
-        if self.chunks.is_empty() || self.taken + length > CHUNK {
-            self.chunks.push(pool.chunk(length));
+        let record = event.record.encode();
+        if length > CHUNK {
+            self.chunks.push([&record, payload].concat().into());
             self.taken = 0;
+        } else {
+            if self.chunks.is_empty() || self.taken + length > CHUNK {
+                self.chunks.push(pool.chunk());
+                self.taken = 0;
+            }
+            let last = self.chunks.len() - 1;
+            let free = &mut self.chunks[last][self.taken..];
+            let (front, behind) = free.split_at_mut(Record::BYTES);
+            front.copy_from_slice(&record);
+            behind[..payload.len()].copy_from_slice(payload);
         }
-        let number = self.chunks.len() - 1;
-        let location = (number * CHUNK + self.taken) / ALIGN;
-        assert!(location < WAKE as usize, "a window carries 32 GiB at most");
-        let free = &mut self.chunks[number][self.taken..];
-        let (front, behind) = free.split_at_mut(Record::BYTES);
-        front.copy_from_slice(&event.record.encode());
-        behind[..payload.len()].copy_from_slice(payload);
+        let location = ((self.chunks.len() - 1) * CHUNK + self.taken) / ALIGN;
+        assert!(location < WAKE as usize, "a window has 2^32 places at most");
         self.taken += length;
         let place = Place {
             time: event.time,
