@@ -126,8 +126,8 @@ impl fmt::Debug for Hash {
     }
 }
 
-const SHA1_LEN: usize = 20;
-const HEX_LEN: usize = 2 * SHA1_LEN;
+pub(crate) const SHA1_LEN: usize = 20;
+pub(crate) const HEX_LEN: usize = 2 * SHA1_LEN;
 
 /// The digest as numbers, whose order is that of its bytes.
 #[inline]
@@ -150,7 +150,7 @@ const fn digit(nibble: u8) -> u8 {
     nibble + b'0' + if nibble > 9 { b'a' - b'0' - 10 } else { 0 }
 }
 
-fn to_hex(digest: &[u8; SHA1_LEN]) -> [u8; HEX_LEN] {
+pub(crate) fn to_hex(digest: &[u8; SHA1_LEN]) -> [u8; HEX_LEN] {
     let mut hex = [0; HEX_LEN];
     for index in 0..SHA1_LEN {
         hex[2 * index] = digit(digest[index] >> 4);

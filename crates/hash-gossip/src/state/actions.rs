@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hash_exchange::{Connection, Misuse};
+use hash_exchange::{Connection, Error, Misuse};
 
 use super::State;
 use crate::catalogue::Catalogue;
@@ -64,6 +64,8 @@ impl<H: Host, S: Strategy> State<H, S> {
             return;
         };
         let blocked = connection.unwritten() > 0;
+        let mut frames = self.scratch.frames.take();
+        connection.lend(&mut frames);
         for cancel in cancels {
             let hash = self.catalogue.hash(cancel.hash());
             if let Some(response) = self.downloads.find(peer, hash) {
@@ -77,8 +79,17 @@ impl<H: Host, S: Strategy> State<H, S> {
         if !state.closing {
             self.say(peer, adverts, requests);
         }
-        if !blocked {
-            self.flush(peer, now);
+        let flushed = if blocked {
+            Ok(())
+        } else {
+            self.flush(peer)
+        };
+        if let Some(connection) = &mut self.peers[peer.index()].connection {
+            connection.reclaim(&mut frames);
+        }
+        self.scratch.frames.put(frames);
+        if let Err(error) = flushed {
+            self.lose(peer, Loss::Failed(Rc::new(error)), now);
         }
     }
 
@@ -143,14 +154,15 @@ impl<H: Host, S: Strategy> State<H, S> {
     /// Writes what was just encoded, when nothing stood in front of it: if something did, the task of the connection
     /// waits for the stream already, and so it does if the stream takes only a part of this, as it is in that task's
     /// name that it is written here.
-    pub(super) fn flush(&mut self, peer: PeerIndex, now: Duration) {
+    pub(super) fn flush(&mut self, peer: PeerIndex) -> Result<(), Error> {
         let state = &mut self.peers[peer.index()];
         let Some(connection) = &mut state.connection else {
-            return;
+            return Ok(());
         };
         let waker = state.waker.as_ref().unwrap_or(Waker::noop());
-        if let Poll::Ready(Err(error)) = connection.poll_flush(&mut Context::from_waker(waker)) {
-            self.lose(peer, Loss::Failed(Rc::new(error)), now);
+        match connection.poll_flush(&mut Context::from_waker(waker)) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
         }
     }
 
@@ -187,7 +199,15 @@ impl<H: Host> Voice<'_, H> {
         adverts: &'s [Action],
         requests: &'s [Action],
     ) -> (&'s [Action], &'s [Action]) {
-        (self.advertise(adverts), self.request(requests))
+        let adverts = match adverts {
+            [] => adverts,
+            _ => self.advertise(adverts),
+        };
+        let requests = match requests {
+            [] => requests,
+            _ => self.request(requests),
+        };
+        (adverts, requests)
     }
 
     fn advertise<'s>(&mut self, mut adverts: &'s [Action]) -> &'s [Action] {
