@@ -239,7 +239,11 @@ impl<H: Host, S: Strategy> State<H, S> {
             }
         }
         self.say_backlog(peer);
-        if !blocked && let Err(error) = self.flush(peer) {
+        let state = &mut self.peers[peer.index()];
+        if !blocked
+            && let Some(connection) = &mut state.connection
+            && let Err(error) = actions::flush(connection, state.waker.as_ref())
+        {
             self.lose(peer, Loss::Failed(Rc::new(error)), now);
         }
     }
