@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_io::AsyncRead;
-use hash_gossip::{Config, Neighbour, Node};
+use hash_gossip::{Config, Neighbour, Node, Scratch};
 use hxsim::gossip::SimHost;
 use hxsim::topology::{Graph, Topology};
 use simnet::{Host, Layout, Link, Network, NodeId, Stream, World};
@@ -105,7 +105,8 @@ const PORT: u16 = 1;
 
 /// Real nodes, each with its neighbours.
 pub(crate) fn gossip(config: &Rc<Config>) -> impl Fn(Host, &Graph) -> Node<SimHost> {
-    |host, graph| {
+    let scratch = Rc::<Scratch>::default();
+    move |host, graph| {
         let dials = |peer| host.id() < peer;
         let peers = graph.neighbours(host.id()).iter();
         let neighbours = peers.map(|&address| Neighbour {
@@ -113,7 +114,7 @@ pub(crate) fn gossip(config: &Rc<Config>) -> impl Fn(Host, &Graph) -> Node<SimHo
             dial: dials(address),
         });
         let neighbours = neighbours.collect();
-        Node::start(SimHost::new(host), config.clone(), neighbours)
+        Node::start(SimHost::new(host, scratch.clone()), config.clone(), neighbours)
     }
 }
 

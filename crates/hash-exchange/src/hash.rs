@@ -126,8 +126,8 @@ impl fmt::Debug for Hash {
     }
 }
 
-const SHA1_LEN: usize = 20;
-const HEX_LEN: usize = 2 * SHA1_LEN;
+pub(crate) const SHA1_LEN: usize = 20;
+pub(crate) const HEX_LEN: usize = 2 * SHA1_LEN;
 
 /// The digest as numbers, whose order is that of its bytes.
 #[inline]
@@ -150,7 +150,7 @@ const fn digit(nibble: u8) -> u8 {
     nibble + b'0' + if nibble > 9 { b'a' - b'0' - 10 } else { 0 }
 }
 
-fn to_hex(digest: &[u8; SHA1_LEN]) -> [u8; HEX_LEN] {
+pub(crate) fn to_hex(digest: &[u8; SHA1_LEN]) -> [u8; HEX_LEN] {
     let mut hex = [0; HEX_LEN];
     for index in 0..SHA1_LEN {
         hex[2 * index] = digit(digest[index] >> 4);
@@ -160,35 +160,31 @@ fn to_hex(digest: &[u8; SHA1_LEN]) -> [u8; HEX_LEN] {
 }
 
 /// Reads lower-case digits; upper case is another string, hence another hash.
+#[inline]
 fn parse_hex(text: &[u8]) -> Option<[u8; SHA1_LEN]> {
     let text: &[u8; HEX_LEN] = text.try_into().ok()?;
-    let (words, _) = text.as_chunks::<8>();
-    let mut digest = [0; SHA1_LEN];
-    let (quads, _) = digest.as_chunks_mut::<4>();
-    // One test for all keeps the loop flat.
+    // One test for all keeps the loops flat.
+    let mut nibbles = [0; HEX_LEN];
     let mut wrong = 0;
-    for (word, quad) in words.iter().zip(quads) {
-        let (value, other) = parse_word(u64::from_le_bytes(*word));
-        *quad = value.to_le_bytes();
+    for (nibble, &digit) in nibbles.iter_mut().zip(text) {
+        let (value, other) = parse_digit(digit);
+        *nibble = value;
         wrong |= other;
+    }
+    let mut digest = [0; SHA1_LEN];
+    let (pairs, _) = nibbles.as_chunks();
+    for (byte, &[high, low]) in digest.iter_mut().zip(pairs) {
+        *byte = high << 4 | low;
     }
     (wrong == 0).then_some(digest)
 }
 
-/// Reads eight digits at once, a byte each. The second number is not zero if one of them is none.
-#[inline]
-const fn parse_word(digits: u64) -> (u32, u64) {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    // Letters have bit 6, and their low bits are nine less than their value.
-    let letters = digits >> 6 & ONES;
-    let nibbles = (digits & (ONES * 0x0f)) + letters * 9;
-    // What was a digit is the same again when it is written.
-    let above_9 = (nibbles + ONES * 6) >> 4 & ONES;
-    let again = nibbles + ONES * (b'0' as u64) + above_9 * (b'a' - b'0' - 10) as u64;
-    let wrong = (digits ^ again) | (nibbles & (ONES * 0x10));
-    let bytes = (nibbles << 4 | nibbles >> 8) & 0x00ff_00ff_00ff_00ff;
-    let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
-    ((pairs | pairs >> 16) as u32, wrong)
+/// The value of a digit. The second number is not zero if it is none.
+const fn parse_digit(byte: u8) -> (u8, u8) {
+    let (digit, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
+    let (is_digit, is_letter) = (digit < 10, letter < 6);
+    let value = if is_digit { digit } else { letter.wrapping_add(10) };
+    (value, !(is_digit | is_letter) as u8)
 }
 
 #[cfg(test)]
@@ -213,19 +209,18 @@ mod tests {
     #[test]
     fn only_lower_case_digits_are_digits() {
         for byte in 0..=u8::MAX {
-            for place in 0..8 {
-                let digits = u64::from_le_bytes(*b"01789abf") & !(0xff << (8 * place));
-                let (value, wrong) = parse_word(digits | u64::from(byte) << (8 * place));
+            for place in 0..HEX_LEN {
+                let mut text = *b"0123456789abcdef0123456789abcdef01234567";
+                text[place] = byte;
                 let expected = match byte {
                     b'0'..=b'9' => Some(byte - b'0'),
                     b'a'..=b'f' => Some(byte - b'a' + 10),
                     _ => None,
                 };
-                assert_eq!(expected.is_some(), wrong == 0, "{byte} at {place}");
-                if let Some(nibble) = expected {
-                    let found = value.to_le_bytes()[place / 2] >> (4 * (1 - place % 2)) & 15;
-                    assert_eq!(found, nibble);
-                }
+                let found = parse_hex(&text);
+                let nibble = found.map(|digest| digest[place / 2] >> (4 * (1 - place % 2)) & 15);
+                assert_eq!(nibble, expected, "{byte} at {place}");
+                assert!(found.is_none_or(|digest| to_hex(&digest) == text));
             }
         }
     }

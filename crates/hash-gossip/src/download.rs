@@ -15,8 +15,6 @@ struct Incoming {
     others: BTreeMap<Key, Download>,
     /// The bytes that all of them hold.
     bytes: usize,
-    /// The buffer of a body that is done, for the next one.
-    spare: Vec<u8>,
 }
 
 type Key = (PeerIndex, ResponseId);
@@ -46,9 +44,16 @@ pub(crate) enum TooLarge {
 }
 
 impl Downloads {
-    pub(crate) fn begin(&mut self, peer: PeerIndex, response: ResponseId, hash: Hash) {
+    /// A body begins to come in, into this buffer.
+    pub(crate) fn begin(
+        &mut self,
+        peer: PeerIndex,
+        response: ResponseId,
+        hash: Hash,
+        buffer: Vec<u8>,
+    ) {
         let incoming = self.0.get_or_insert_default();
-        incoming.begin(peer, response, hash);
+        incoming.begin(peer, response, hash, buffer);
     }
 
     /// Adds to a body, if it is still coming in.
@@ -70,15 +75,6 @@ impl Downloads {
         self.0.as_mut()?.end(peer, response)
     }
 
-    /// Takes a buffer back that is not needed any more.
-    pub(crate) fn recycle(&mut self, body: Vec<u8>) {
-        if let Some(incoming) = &mut self.0
-            && body.capacity() <= KEPT_BUFFER
-        {
-            incoming.spare = body;
-        }
-    }
-
     /// The responses by which a peer is sending this hash.
     pub(crate) fn find(&self, peer: PeerIndex, hash: &Hash) -> Option<ResponseId> {
         self.0.as_ref()?.find(peer, hash)
@@ -93,8 +89,7 @@ impl Downloads {
 }
 
 impl Incoming {
-    fn begin(&mut self, peer: PeerIndex, response: ResponseId, hash: Hash) {
-        let mut body = std::mem::take(&mut self.spare);
+    fn begin(&mut self, peer: PeerIndex, response: ResponseId, hash: Hash, mut body: Vec<u8>) {
         body.clear();
         let (key, download) = ((peer, response), Download { hash, body });
         assert!(self.open(&key).is_none(), "a response begins once");
@@ -177,6 +172,3 @@ impl Incoming {
         }
     }
 }
-
-/// The largest buffer that is kept for the next body; a node may be one of a million.
-const KEPT_BUFFER: usize = 1024;

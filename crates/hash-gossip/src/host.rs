@@ -1,9 +1,12 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
+
+use crate::scratch::Scratch;
 
 /// All that a node needs of the world: connections, time, randomness, a disk and a place to run.
 ///
@@ -46,6 +49,11 @@ pub trait Host: Clone + 'static {
 
     /// The disk of this host.
     fn disk(&self) -> Self::Disk;
+
+    /// Where its nodes work. A host of its own for each node, all on one thread, does well to give each the same.
+    fn scratch(&self) -> Rc<Scratch> {
+        Rc::default()
+    }
 
     /// Runs a task. It must not be polled from within this call.
     fn spawn(&self, task: impl Future<Output = ()> + 'static);

@@ -47,6 +47,7 @@
 //! | [`Config`], [`Backoff`] | times and bounds; each bound says which attack it stops |
 //! | [`Neighbour`], [`Status`], [`Loss`] | whom to connect to, and how that stands |
 //! | [`PeerSet`] | a set of neighbours in two words |
+//! | [`Scratch`] | buffers that many nodes share |
 //!
 //! Inside, all tasks of a node (one for each connection, a few for dials, one that accepts, one that times) share one
 //! cell. A connection is polled by its task, and written to by whoever has something to tell. What may call back into
@@ -62,6 +63,7 @@ mod neighbour;
 mod node;
 mod peer_set;
 mod reader;
+mod scratch;
 mod state;
 mod strategy;
 mod task;
@@ -73,5 +75,6 @@ pub use host::{Disk, Host, NoDisk};
 pub use neighbour::{Loss, Neighbour, Status};
 pub use node::Node;
 pub use peer_set::PeerSet;
+pub use scratch::Scratch;
 pub use strategy::{Action, Fault, HashIndex, PeerIndex, Strategy};
 pub use trade::Trade;

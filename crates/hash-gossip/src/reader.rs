@@ -7,6 +7,7 @@ use hash_exchange::{Application, BodyError, Event, Hash, Hashes, ResponseId, Sou
 use crate::catalogue::Catalogue;
 use crate::download::{Downloads, Room, TooLarge};
 use crate::neighbour::Body;
+use crate::scratch::Scratch;
 use crate::strategy::{Fault, PeerIndex, Strategy};
 
 /// What the node counts.
@@ -36,6 +37,7 @@ pub(crate) struct Reader<'a, A, S> {
     pub(crate) room: Room,
     pub(crate) catalogue: &'a mut Catalogue<A>,
     pub(crate) downloads: &'a mut Downloads,
+    pub(crate) scratch: &'a Scratch,
     pub(crate) strategy: &'a mut S,
     pub(crate) counters: &'a mut Counters,
     /// Responses that are to be cancelled once the poll is over.
@@ -114,7 +116,8 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         if self.catalogue.body(&hash).is_some() {
             self.unwanted.push(response);
         }
-        self.downloads.begin(self.peer, response, hash);
+        let buffer = self.scratch.body.take();
+        self.downloads.begin(self.peer, response, hash, buffer);
     }
 
     fn chunk(&mut self, response: ResponseId, chunk: &[u8]) {
@@ -153,7 +156,7 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
             self.catalogue.hold(hash, body, from, self.now);
             self.strategy.handle_held(hash, Some(self.peer), self.now);
         }
-        self.downloads.recycle(download.body);
+        self.scratch.body.put(download.body);
     }
 
     fn failed(&mut self, response: ResponseId, hash: &Hash, reason: &BodyError) {

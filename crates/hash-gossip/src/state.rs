@@ -17,6 +17,7 @@ use crate::download::{Downloads, Room};
 use crate::host::Host;
 use crate::neighbour::{Body, Loss, Neighbour, Peer, Role};
 use crate::reader::{Counters, Reader};
+use crate::scratch::Scratch;
 use crate::strategy::{Action, PeerIndex, Strategy};
 
 use actions::Backlog;
@@ -28,6 +29,7 @@ use actions::Backlog;
 pub(crate) struct State<H: Host, S> {
     host: H,
     config: Rc<Config>,
+    scratch: Rc<Scratch>,
     /// First those named at the start, in the order of their addresses, then the strangers.
     peers: Vec<Peer<H>>,
     named: usize,
@@ -83,6 +85,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         }));
         let key = host.rng().next_u64();
         let mut state = Self {
+            scratch: host.scratch(),
             host,
             config,
             named: peers.len(),
@@ -177,13 +180,18 @@ impl<H: Host, S: Strategy> State<H, S> {
             },
             catalogue: &mut self.catalogue,
             downloads: &mut self.downloads,
+            scratch: &self.scratch,
             strategy: &mut self.strategy,
             counters: &mut self.counters,
             unwanted: &mut self.unwanted,
             heard: &mut state.heard,
             closing: &mut state.closing,
         };
+        let mut frames = self.scratch.frames.take();
+        connection.lend(&mut frames);
         let outcome = connection.poll(cx, &mut reader);
+        connection.reclaim(&mut frames);
+        self.scratch.frames.put(frames);
         let agrees = state.closing && !was_closing;
         match outcome {
             Poll::Ready(Ok(Progress::Ended)) => self.lose(peer, Loss::Ended, now),
@@ -231,8 +239,12 @@ impl<H: Host, S: Strategy> State<H, S> {
             }
         }
         self.say_backlog(peer);
-        if !blocked {
-            self.flush(peer, now);
+        let state = &mut self.peers[peer.index()];
+        if !blocked
+            && let Some(connection) = &mut state.connection
+            && let Err(error) = actions::flush(connection, state.waker.as_ref())
+        {
+            self.lose(peer, Loss::Failed(Rc::new(error)), now);
         }
     }
 

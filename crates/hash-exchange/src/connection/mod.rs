@@ -83,6 +83,8 @@ pub struct Connection<Io, B, V: Verifier = Sha1> {
     aside: Option<Box<Aside>>,
     /// The transport has taken bytes since it was flushed.
     unflushed: bool,
+    /// `out` belongs to the caller, who asks for it back: see `lend`.
+    lent: bool,
     /// The peer's stream has ended.
     ended: bool,
     /// So has ours.
@@ -130,6 +132,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
             bodies: None,
             aside: None,
             unflushed: false,
+            lent: false,
             ended: false,
             closed: false,
         }
@@ -175,6 +178,27 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
     /// We need nothing more: CLOSE goes out once nothing is under way, see [`Session::close`].
     pub fn close(&mut self) {
         self.session.close();
+    }
+
+    /// Lends a buffer to encode into, unless something waits to be written in another. Whoever drives many connections lends
+    /// all of them the same one in turn, so that no message costs an allocation: lend, encode, flush,
+    /// [`reclaim`](Self::reclaim). What stands in the buffer is lost.
+    #[inline]
+    pub fn lend(&mut self, buffer: &mut Vec<u8>) {
+        if self.out.is_empty() {
+            buffer.clear();
+            mem::swap(&mut self.out, buffer);
+            self.lent = true;
+        }
+    }
+
+    /// Gives a buffer back that was lent. What waits in it to be written stays here, and the buffer with it: then another
+    /// one, without heap, is given back.
+    #[inline]
+    pub fn reclaim(&mut self, buffer: &mut Vec<u8>) {
+        if mem::take(&mut self.lent) && self.out.is_empty() {
+            mem::swap(&mut self.out, buffer);
+        }
     }
 
     /// Bytes encoded and not yet accepted by the transport.
@@ -265,7 +289,8 @@ where
     /// The transport's, or [`Error::Unread`].
     #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.out.capacity() == 0 && !self.unflushed {
+        let owns_nothing = self.out.capacity() == 0 || (self.lent && self.out.is_empty());
+        if owns_nothing && !self.unflushed {
             return Poll::Ready(Ok(()));
         }
         self.poll_write(cx)
@@ -293,8 +318,12 @@ where
                 }
             }
         }
-        // An idle connection owns no heap.
-        self.out = Vec::new();
+        if self.lent {
+            self.out.clear();
+        } else {
+            // An idle connection owns no heap.
+            self.out = Vec::new();
+        }
         self.written = 0;
         if mem::take(&mut self.unflushed) && Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
             self.unflushed = true;
@@ -304,7 +333,21 @@ where
     }
 
     /// Encodes what is due and writes it, while the transport takes it. True if it would take more.
+    #[inline]
     fn serve<A: Application<Body = B>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        application: &mut A,
+    ) -> Result<bool, Error> {
+        // Most polls bring something to read and nothing to write.
+        if self.out.is_empty() && !self.unflushed && !self.session.has_output() {
+            return Ok(false);
+        }
+        self.serve_output(cx, application)
+    }
+
+    #[inline(never)]
+    fn serve_output<A: Application<Body = B>>(
         &mut self,
         cx: &mut Context<'_>,
         application: &mut A,

@@ -1,10 +1,10 @@
 use std::mem;
 
-use super::Session;
+use super::{HEADER_LEN, Session, short_header};
 use crate::wire::frame::{Frame, FrameKind, Peek, peek};
-use crate::wire::rpc::Message;
+use crate::wire::rpc::{self, Message};
 use crate::wire::varint;
-use crate::{Event, ProtocolError, ResponseId, Verifier};
+use crate::{Event, Hashes, ProtocolError, ResponseId, Verifier};
 
 /// The frame that has come in part.
 #[derive(Debug, Default)]
@@ -50,6 +50,9 @@ pub(super) enum Note {
     Early(ResponseId),
 }
 
+/// A message with one SHA-1, in its frame.
+const SINGLE_FRAME_LEN: usize = HEADER_LEN + rpc::SINGLE_LEN;
+
 /// Once a header is longer than the longest honest one, the frame is held whole and judged then. Beyond the name.
 const HEADER_ROOM: usize = 64;
 
@@ -92,6 +95,12 @@ impl<V: Verifier> Session<V> {
     /// The usual case: frames that are whole in the input are read where they stand.
     #[inline]
     fn read_between<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, ProtocolError> {
+        if let Some((head, rest)) = input.split_first_chunk::<SINGLE_FRAME_LEN>()
+            && let Some((kind, hashes)) = self.single(head)
+        {
+            *input = rest;
+            return self.list(kind, hashes);
+        }
         let Some((len, prefix)) = varint::read(input)? else {
             self.set_reading(Reading::Prefix);
             return Ok(Step::Silent);
@@ -103,6 +112,22 @@ impl<V: Verifier> Session<V> {
             return self.frame(frame);
         }
         self.read_frame(len, false, input)
+    }
+
+    /// The list of a message with one SHA-1, as every known writer writes it: what most frames are. `None`: this is something
+    /// else, or not for now.
+    #[inline]
+    fn single<'i>(&self, frame: &'i [u8; SINGLE_FRAME_LEN]) -> Option<(u64, Hashes<'i>)> {
+        let (header, message) = frame.split_first_chunk()?;
+        let [_, _, zigzag, _, _] = *header;
+        if *header != short_header(zigzag, rpc::SINGLE_LEN) || zigzag >= 0x80 || zigzag & 1 == 1 {
+            return None;
+        }
+        let channel = u32::from(zigzag >> 1);
+        if !self.is_messages(channel) {
+            return None;
+        }
+        rpc::parse_single(message.first_chunk()?)
     }
 
     fn read_prefix<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, ProtocolError> {

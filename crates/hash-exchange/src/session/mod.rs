@@ -138,7 +138,12 @@ impl<V: Verifier> Session<V> {
         out: &mut Vec<u8>,
     ) -> Result<Tag, Misuse> {
         self.check_open()?;
-        let hashes = hashes.into_iter();
+        let mut hashes = hashes.into_iter();
+        let (first, second) = (hashes.next(), hashes.next());
+        if let (Some(hash), None) = (first, second) {
+            return self.write_single(rpc::AVAILABLE, Kind::Available, hash, out);
+        }
+        let hashes = first.into_iter().chain(second).chain(hashes);
         reserve(out, FRAME_WITHOUT_HASHES + hashes.size_hint().0 * HASH_LEN);
         let start = self.begin(rpc::AVAILABLE, out);
         hashes.for_each(|hash| rpc::write_hash(hash, out));
@@ -153,7 +158,12 @@ impl<V: Verifier> Session<V> {
         out: &mut Vec<u8>,
     ) -> Result<Tag, Misuse> {
         self.check_open()?;
-        let hashes = hashes.into_iter();
+        let mut hashes = hashes.into_iter();
+        let (first, second) = (hashes.next(), hashes.next());
+        if let (Some(hash), None) = (first, second) {
+            return self.request_single(hash, out);
+        }
+        let hashes = first.into_iter().chain(second).chain(hashes);
         reserve(out, FRAME_WITHOUT_HASHES + hashes.size_hint().0 * HASH_LEN);
         let start = self.begin(rpc::REQUEST, out);
         let most = self.limits().requested as usize;
@@ -302,6 +312,15 @@ impl<V: Verifier> Session<V> {
         self.commit(kind, start, out)
     }
 
+    /// There may be something to encode that nobody has to ask for.
+    #[inline]
+    pub(crate) fn has_output(&self) -> bool {
+        let receiving = self.receiving.as_ref();
+        self.serving.is_some()
+            || self.closing != Closing::No
+            || receiving.is_some_and(|receiving| receiving.has_cancelled())
+    }
+
     /// Nothing is under way that CLOSE has to wait for.
     fn is_quiet(&self) -> bool {
         let receiving = self.receiving.as_ref();
@@ -315,6 +334,46 @@ impl<V: Verifier> Session<V> {
             Closing::No => Ok(()),
             Closing::Due | Closing::Sent => Err(Misuse::Closed),
         }
+    }
+
+    /// A REQUEST for one hash, which is the usual one: it meets no other.
+    fn request_single(&mut self, hash: &Hash, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
+        let requested = self.receiving.as_ref().map_or(0, |it| it.requested());
+        if requested >= self.limits().requested as usize {
+            return Err(Misuse::TooManyRequested);
+        }
+        let tag = self.write_single(rpc::REQUEST, Kind::Request, hash, out)?;
+        let receiving = self.receiving.get_or_insert_default();
+        receiving.ask_single(hash.clone());
+        self.asked = self.asked.wrapping_add(1);
+        Ok(tag)
+    }
+
+    /// A message with one hash. One with a SHA-1, which is what nearly all messages are, is put together at once.
+    fn write_single(
+        &mut self,
+        number: u64,
+        kind: Kind,
+        hash: &Hash,
+        out: &mut Vec<u8>,
+    ) -> Result<Tag, Misuse> {
+        reserve(out, FRAME_WITHOUT_HASHES + HASH_LEN);
+        if let (true, Some(digest)) = (self.begun, hash.as_sha1())
+            && self.limits().message as usize >= rpc::SINGLE_LEN
+        {
+            let mut frame = [0; HEADER_LEN + rpc::SINGLE_LEN];
+            frame[..HEADER_LEN].copy_from_slice(&short_header(RPC_ZIGZAG, rpc::SINGLE_LEN));
+            frame[HEADER_LEN..].copy_from_slice(&rpc::single(number, digest));
+            out.extend_from_slice(&frame);
+            return Ok(Tag {
+                kind,
+                content: rpc::SINGLE_LEN as u32,
+                framing: HEADER_LEN as u32,
+            });
+        }
+        let start = self.begin(number, out);
+        rpc::write_hash(hash, out);
+        self.commit(kind, start, out)
     }
 
     /// Begins a message behind room for the header that a short one has.
@@ -339,8 +398,7 @@ impl<V: Verifier> Session<V> {
         }
         if self.begun && len < SHORT {
             // What nearly all messages are needs no header made to measure.
-            let header = [len as u8 + 4, 0x08, 0x02, 0x22, len as u8];
-            out[start..start + HEADER_LEN].copy_from_slice(&header);
+            out[start..start + HEADER_LEN].copy_from_slice(&short_header(RPC_ZIGZAG, len));
             return Ok(Tag {
                 kind,
                 content: len as u32,
@@ -382,6 +440,7 @@ impl<V: Verifier> Session<V> {
 
 /// The stream of messages is opened first, hence has the first number.
 const RPC_CHANNEL: i32 = 1;
+const RPC_ZIGZAG: u8 = 2;
 const RPC_NAME: u64 = 0;
 
 /// A message that is nothing but its type: no limit may forbid it.
@@ -392,6 +451,12 @@ const SHORT: usize = 120;
 
 /// Header of a short message: frame length, channel, and length of the data.
 const HEADER_LEN: usize = 5;
+
+/// The header of a message of less than [`SHORT`] bytes, on a channel below 64.
+const fn short_header(zigzag: u8, len: usize) -> [u8; HEADER_LEN] {
+    [len as u8 + 4, 0x08, zigzag, 0x22, len as u8]
+}
+
 /// The same with the name "0".
 const NAMED_HEADER_LEN: usize = HEADER_LEN + 3;
 

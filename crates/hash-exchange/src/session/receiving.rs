@@ -8,8 +8,8 @@ use super::input::{Input, Step};
 use super::{Closing, MAX_SEQUENCE, Session};
 use crate::few::Few;
 use crate::wire::frame::{Frame, FrameKind, channel_number};
-use crate::wire::rpc::{Mappings, Message};
-use crate::{BodyError, Event, Hash, ProtocolError, ResponseId, Verifier};
+use crate::wire::rpc::{self, Mappings, Message};
+use crate::{BodyError, Event, Hash, Hashes, ProtocolError, ResponseId, Verifier};
 
 /// What is under way towards us.
 #[derive(Debug)]
@@ -196,10 +196,16 @@ impl<V: Verifier> Session<V> {
         Ok(Step::Silent)
     }
 
+    /// Whether the channel is the peer's first stream of messages.
+    #[inline]
+    pub(super) fn is_messages(&self, channel: u32) -> bool {
+        self.rpc_channel == one_more(channel)
+    }
+
     /// Finds the channel, or opens it: any frame on an unknown channel does.
     #[inline]
     fn route(&mut self, channel: u32, name: Option<&str>) -> Result<Route, ProtocolError> {
-        if self.rpc_channel == one_more(channel) {
+        if self.is_messages(channel) {
             return Ok(Route::Messages);
         }
         self.route_content(channel, name)
@@ -306,23 +312,34 @@ impl<V: Verifier> Session<V> {
         Ok(Step::Silent)
     }
 
+    /// An AVAILABLE, or a REQUEST.
+    #[inline]
+    pub(super) fn list<'m>(
+        &mut self,
+        kind: u64,
+        hashes: Hashes<'m>,
+    ) -> Result<Step<'m>, ProtocolError> {
+        if kind == rpc::AVAILABLE {
+            return Ok(Step::Event(Event::Available(hashes)));
+        }
+        // Whoever has read our CLOSE reads no HASHES any more: a content would come unannounced.
+        if self.closing == Closing::Sent {
+            self.unanswered = self.unanswered.saturating_add(1);
+            return Ok(Step::Silent);
+        }
+        self.asked_for(hashes.len())?;
+        self.unanswered += 1;
+        Ok(Step::Event(Event::Request(hashes)))
+    }
+
     #[inline]
     fn message<'m>(&mut self, message: &'m [u8]) -> Result<Step<'m>, ProtocolError> {
         Ok(Step::Event(match Message::parse(message)? {
-            Message::Available(hashes) => Event::Available(hashes),
+            Message::Available(hashes) => return self.list(rpc::AVAILABLE, hashes),
+            Message::Request(hashes) => return self.list(rpc::REQUEST, hashes),
             Message::Hashes(mappings) => {
                 self.announced(mappings)?;
                 return Ok(Step::Silent);
-            }
-            // Whoever has read our CLOSE reads no HASHES any more: a content would come unannounced.
-            Message::Request(_) if self.closing == Closing::Sent => {
-                self.unanswered = self.unanswered.saturating_add(1);
-                return Ok(Step::Silent);
-            }
-            Message::Request(hashes) => {
-                self.asked_for(hashes.len())?;
-                self.unanswered += 1;
-                Event::Request(hashes)
             }
             Message::Close if self.close_received => return Ok(Step::Silent),
             Message::Close => {

@@ -1,6 +1,7 @@
 use std::ops::RangeInclusive;
 
 use super::{DELIMITED, VARINT, key, skip, take_delimited, text, varint};
+use crate::hash::{HEX_LEN, SHA1_LEN, to_hex};
 use crate::{Hash, Hashes, ProtocolError};
 
 /// One message between the two sides.
@@ -127,6 +128,32 @@ pub(crate) fn write_hash(hash: &Hash, out: &mut Vec<u8>) {
     }
     hash.write(out);
 }
+
+/// A whole message with one SHA-1.
+#[inline]
+pub(crate) fn single(kind: u64, digest: &[u8; SHA1_LEN]) -> [u8; SINGLE_LEN] {
+    let mut message = [0; SINGLE_LEN];
+    let (head, hex) = message.split_at_mut(SINGLE_LEN - HEX_LEN);
+    head.copy_from_slice(&[0x00, kind as u8, 0x0a, HEX_LEN as u8]);
+    hex.copy_from_slice(&to_hex(digest));
+    message
+}
+
+/// Reads what [`single`] writes; `None`: it is something else.
+#[inline]
+pub(crate) fn parse_single(message: &[u8; SINGLE_LEN]) -> Option<(u64, Hashes<'_>)> {
+    let (kind, fields) = message.split_first_chunk()?;
+    let [0x00, kind @ (0 | 1)] = *kind else {
+        return None;
+    };
+    let [0x0a, len, hash @ ..] = fields else {
+        return None;
+    };
+    let is_single = usize::from(*len) == hash.len() && hash.is_ascii();
+    is_single.then(|| (u64::from(kind), Hashes::new(fields, 1)))
+}
+
+pub(crate) const SINGLE_LEN: usize = 4 + HEX_LEN;
 
 /// Adds an entry of a HASHES.
 pub(crate) fn write_mapping(hash: &Hash, sequence: u64, out: &mut Vec<u8>) {

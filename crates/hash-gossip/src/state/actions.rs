@@ -1,10 +1,12 @@
 //! Carrying out what the strategy wants.
 
 use std::rc::Rc;
+use std::slice;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hash_exchange::{Connection, Misuse};
+use futures_io::{AsyncRead, AsyncWrite};
+use hash_exchange::{Connection, Error, Misuse};
 
 use super::State;
 use crate::catalogue::Catalogue;
@@ -38,32 +40,74 @@ impl<H: Host, S: Strategy> State<H, S> {
     fn carry_out_polled(&mut self, now: Duration) {
         let mut actions = std::mem::take(&mut self.actions);
         actions.sort_unstable_by_key(Action::order);
+        let mut frames = self.scratch.frames.take();
         for group in actions.chunk_by(|a, b| a.peer() == b.peer()) {
             match group[0].peer() {
-                Some(peer) => self.carry_out_at(peer, group, now),
+                Some(peer) => self.carry_out_at(peer, group, &mut frames, now),
                 None => self.forget(group),
             }
         }
+        self.scratch.frames.put(frames);
         if actions.capacity() <= KEPT_ACTIONS {
             actions.clear();
             self.actions = actions;
         }
     }
 
-    /// Carries out what concerns one peer, with one message of a kind as long as that is no more than a batch.
-    fn carry_out_at(&mut self, peer: PeerIndex, actions: &[Action], now: Duration) {
+    /// Carries out what concerns one peer. What it is told is encoded in `frames`.
+    fn carry_out_at(
+        &mut self,
+        peer: PeerIndex,
+        actions: &[Action],
+        frames: &mut Vec<u8>,
+        now: Duration,
+    ) {
         if matches!(actions, [Action::Disconnect { .. }, ..]) {
             self.lose(peer, Loss::Flooded, now);
             return;
         }
-        let (cancels, rest) = split(actions, |action| matches!(action, Action::Cancel { .. }));
-        let (adverts, requests) = split(rest, |action| matches!(action, Action::Advertise { .. }));
-
         let state = &mut self.peers[peer.index()];
         let Some(connection) = &mut state.connection else {
             return;
         };
         let blocked = connection.unwritten() > 0;
+        connection.lend(frames);
+        match actions {
+            // This is what nearly all actions are, and what nothing stands in the way of.
+            [Action::Advertise { hash, .. }]
+                if !blocked && !state.closing && self.backlogs.is_none() =>
+            {
+                let hash = self.catalogue.hash(*hash);
+                // A connection that is closed to new messages has nobody to tell.
+                if let Ok(tag) = connection.provide(slice::from_ref(hash)) {
+                    self.counters.count(tag);
+                }
+            }
+            _ => self.encode(peer, actions),
+        }
+        let state = &mut self.peers[peer.index()];
+        let Some(connection) = &mut state.connection else {
+            return;
+        };
+        let flushed = if blocked {
+            Ok(())
+        } else {
+            flush(connection, state.waker.as_ref())
+        };
+        connection.reclaim(frames);
+        if let Err(error) = flushed {
+            self.lose(peer, Loss::Failed(Rc::new(error)), now);
+        }
+    }
+
+    /// Encodes what concerns one peer, with one message of a kind as long as that is no more than a batch.
+    fn encode(&mut self, peer: PeerIndex, actions: &[Action]) {
+        let (cancels, rest) = split(actions, |action| matches!(action, Action::Cancel { .. }));
+        let (adverts, requests) = split(rest, |action| matches!(action, Action::Advertise { .. }));
+        let state = &mut self.peers[peer.index()];
+        let Some(connection) = &mut state.connection else {
+            return;
+        };
         for cancel in cancels {
             let hash = self.catalogue.hash(cancel.hash());
             if let Some(response) = self.downloads.find(peer, hash) {
@@ -76,9 +120,6 @@ impl<H: Host, S: Strategy> State<H, S> {
         }
         if !state.closing {
             self.say(peer, adverts, requests);
-        }
-        if !blocked {
-            self.flush(peer, now);
         }
     }
 
@@ -140,26 +181,26 @@ impl<H: Host, S: Strategy> State<H, S> {
         })
     }
 
-    /// Writes what was just encoded, when nothing stood in front of it: if something did, the task of the connection
-    /// waits for the stream already, and so it does if the stream takes only a part of this, as it is in that task's
-    /// name that it is written here.
-    pub(super) fn flush(&mut self, peer: PeerIndex, now: Duration) {
-        let state = &mut self.peers[peer.index()];
-        let Some(connection) = &mut state.connection else {
-            return;
-        };
-        let waker = state.waker.as_ref().unwrap_or(Waker::noop());
-        if let Poll::Ready(Err(error)) = connection.poll_flush(&mut Context::from_waker(waker)) {
-            self.lose(peer, Loss::Failed(Rc::new(error)), now);
-        }
-    }
-
     fn forget(&mut self, actions: &[Action]) {
         for hash in actions.iter().map(Action::hash) {
             if !self.strategy.remembers(hash) {
                 self.catalogue.release(hash);
             }
         }
+    }
+}
+
+/// Writes what was just encoded, when nothing stood in front of it: if something did, the task of the connection waits for
+/// the stream already, and so it does if the stream takes only a part of this, as it is in that task's name that it is
+/// written here.
+pub(super) fn flush<Io: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<Io, Body>,
+    task: Option<&Waker>,
+) -> Result<(), Error> {
+    let waker = task.unwrap_or(Waker::noop());
+    match connection.poll_flush(&mut Context::from_waker(waker)) {
+        Poll::Ready(flushed) => flushed,
+        Poll::Pending => Ok(()),
     }
 }
 
@@ -187,7 +228,15 @@ impl<H: Host> Voice<'_, H> {
         adverts: &'s [Action],
         requests: &'s [Action],
     ) -> (&'s [Action], &'s [Action]) {
-        (self.advertise(adverts), self.request(requests))
+        let adverts = match adverts {
+            [] => adverts,
+            _ => self.advertise(adverts),
+        };
+        let requests = match requests {
+            [] => requests,
+            _ => self.request(requests),
+        };
+        (adverts, requests)
     }
 
     fn advertise<'s>(&mut self, mut adverts: &'s [Action]) -> &'s [Action] {

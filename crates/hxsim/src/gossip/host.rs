@@ -3,7 +3,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hash_gossip::NoDisk;
+use hash_gossip::{NoDisk, Scratch};
 use rand_chacha::ChaCha8Rng;
 use simnet::{Host, Listener, NodeId, Stream};
 
@@ -12,22 +12,24 @@ use simnet::{Host, Listener, NodeId, Stream};
 pub struct SimHost {
     host: Host,
     listener: Rc<Listener>,
+    scratch: Rc<Scratch>,
 }
 
 /// The port on which nodes take each other's connections.
 const PORT: u16 = 1;
 
 impl SimHost {
-    /// The host, from now on listening.
+    /// The host, from now on listening. Its node works in `scratch`, which many may share.
     ///
     /// # Panics
     ///
     /// If something listens on its port 1 already.
-    pub fn new(host: Host) -> Self {
+    pub fn new(host: Host, scratch: Rc<Scratch>) -> Self {
         let listener = host.listen(PORT).expect("one node runs on a host");
         Self {
             host,
             listener: Rc::new(listener),
+            scratch,
         }
     }
 }
@@ -69,6 +71,10 @@ impl hash_gossip::Host for SimHost {
 
     fn disk(&self) -> NoDisk {
         NoDisk
+    }
+
+    fn scratch(&self) -> Rc<Scratch> {
+        self.scratch.clone()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {

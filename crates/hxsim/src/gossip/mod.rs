@@ -10,7 +10,7 @@ use std::io;
 use std::rc::Rc;
 
 use hash_exchange::Hash;
-use hash_gossip::{Backoff, Config, Neighbour, Node};
+use hash_gossip::{Backoff, Config, Neighbour, Node, Scratch};
 use simnet::{Host, NodeId, Time};
 
 use crate::protocol::{Progress, Protocol, Seat, Violation};
@@ -28,6 +28,7 @@ pub struct Gossip {
     /// The items that each node publishes, in the order of their times.
     publications: BTreeMap<NodeId, Vec<u32>>,
     config: Rc<Config>,
+    scratch: Rc<Scratch>,
     strategy: Strategy,
     /// The nodes that shall end with the same hashes.
     groups: Vec<Vec<NodeId>>,
@@ -100,6 +101,7 @@ impl Gossip {
             items,
             publications,
             config: Rc::new(config(scenario)),
+            scratch: Rc::default(),
             strategy: scenario.node.strategy,
             groups,
         })
@@ -149,7 +151,7 @@ impl Protocol for Gossip {
             address: *peer,
             dial: seat.dials(*peer),
         });
-        let sim = SimHost::new(host.clone());
+        let sim = SimHost::new(host.clone(), self.scratch.clone());
         let node = match self.strategy {
             Strategy::Trade => Node::start(sim, self.config.clone(), neighbours.collect()),
         };

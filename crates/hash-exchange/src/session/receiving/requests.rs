@@ -24,12 +24,9 @@ impl<S> Receiving<S> {
         out: &mut Vec<u8>,
     ) -> Result<(), Misuse> {
         let mut asked = BTreeSet::new();
-        let mut hashes = hashes.into_iter().peekable();
         let mut count = 0;
-        while let Some(hash) = hashes.next() {
-            // A single hash, which is the usual REQUEST, meets no other.
-            let single = count == 0 && hashes.peek().is_none();
-            if !single && !asked.insert(hash) {
+        for hash in hashes {
+            if !asked.insert(hash) {
                 continue;
             }
             count += 1;
@@ -42,6 +39,12 @@ impl<S> Receiving<S> {
         self.wanted_hashes += count;
         self.wanted.push_back(Wanted::End);
         Ok(())
+    }
+
+    /// Adds a REQUEST for one hash.
+    pub(in crate::session) fn ask_single(&mut self, hash: Hash) {
+        self.wanted_hashes += 1;
+        self.wanted.extend([Wanted::Hash(hash), Wanted::End]);
     }
 
     /// Breaks off a content: its channel and sequence number, if it has begun.
@@ -76,6 +79,10 @@ impl<S> Receiving<S> {
 
     pub(in crate::session) fn take_cancelled(&mut self) -> Option<(u32, u64)> {
         self.cancelled.pop()
+    }
+
+    pub(in crate::session) const fn has_cancelled(&self) -> bool {
+        !self.cancelled.is_empty()
     }
 
     /// Hashes that no HASHES has settled yet.
