@@ -85,7 +85,7 @@ mod tag;
 mod verify;
 mod wire;
 
-pub use connection::{Application, Connection, Halves, OwnedEvent, Progress, Source};
+pub use connection::{Application, Buffer, Connection, Halves, OwnedEvent, Progress, Source};
 pub use error::{BodyError, Error, Misuse, ProtocolError};
 pub use event::{Event, Hashes, ResponseId, ServedId};
 pub use hash::Hash;

@@ -73,23 +73,28 @@ pub struct Status<A> {
     pub attempts: u8,
 }
 
-/// The node's side of a neighbour. There are many of these, so what is rare is kept elsewhere or in a box.
-pub(crate) struct Peer<H: Host> {
+/// The node's side of a connection. Every frame touches nearly all of it, so it begins where a line of the cache does.
+#[repr(align(64))]
+pub(crate) struct Link<H: Host> {
     pub(crate) connection: Option<Connection<H::Stream, Body>>,
     /// Wakes the task of the connection.
     pub(crate) waker: Option<Waker>,
-    pub(crate) history: Option<Box<History>>,
-    pub(crate) address: H::Address,
     /// Counts connections, so that a late dial or task of an earlier one is known as such.
     pub(crate) generation: u32,
-    pub(crate) attempts: u8,
-    pub(crate) role: Role,
-    /// A dial is under way.
-    pub(crate) dialling: bool,
     /// The peer has said something on this connection.
     pub(crate) heard: bool,
     /// The peer has said that it takes no more messages.
     pub(crate) closing: bool,
+}
+
+/// What outlasts a connection. There are many of these, so what is rare is in a box.
+pub(crate) struct Peer<A> {
+    pub(crate) history: Option<Box<History>>,
+    pub(crate) address: A,
+    pub(crate) attempts: u8,
+    pub(crate) role: Role,
+    /// A dial is under way.
+    pub(crate) dialling: bool,
 }
 
 /// A body that is served from memory.
@@ -113,19 +118,26 @@ pub(crate) struct History {
     pub(crate) loss: Loss,
 }
 
-impl<H: Host> Peer<H> {
-    pub(crate) fn new(address: H::Address, role: Role) -> Self {
+impl<H: Host> Default for Link<H> {
+    fn default() -> Self {
         Self {
             connection: None,
             waker: None,
+            generation: 0,
+            heard: false,
+            closing: false,
+        }
+    }
+}
+
+impl<A: Clone> Peer<A> {
+    pub(crate) fn new(address: A, role: Role) -> Self {
+        Self {
             history: None,
             address,
-            generation: 0,
             attempts: 0,
             role,
             dialling: false,
-            heard: false,
-            closing: false,
         }
     }
 
@@ -138,8 +150,7 @@ impl<H: Host> Peer<H> {
         }));
     }
 
-    pub(crate) fn status(&self) -> Status<H::Address> {
-        let up = self.connection.is_some();
+    pub(crate) fn status(&self, up: bool) -> Status<A> {
         let losses = self.history.as_ref().map_or(0, |history| history.losses);
         Status {
             address: self.address.clone(),

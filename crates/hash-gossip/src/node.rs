@@ -8,7 +8,7 @@ use hash_exchange::{Hash, Tally};
 use crate::catalogue::Record;
 use crate::config::Config;
 use crate::host::Host;
-use crate::neighbour::{Neighbour, Peer, Status};
+use crate::neighbour::{Neighbour, Status};
 use crate::state::{Errand, State};
 use crate::strategy::{PeerIndex, Strategy};
 use crate::task;
@@ -152,12 +152,12 @@ impl<H: Host, S: Strategy> Node<H, S> {
 
     /// How things stand with each neighbour, in the order of their addresses; strangers come last.
     pub fn neighbours(&self) -> Vec<Status<H::Address>> {
-        self.look(|state| state.peers().iter().map(Peer::status).collect())
+        self.look(|state| state.statuses().collect())
     }
 
     /// How things stand with one neighbour.
     pub fn neighbour(&self, address: &H::Address) -> Option<Status<H::Address>> {
-        self.look(|state| Some(state.peers()[state.find(address)?.index()].status()))
+        self.look(|state| Some(state.status(state.find(address)?)))
     }
 
     /// Whether a neighbour has offered this hash on the connection that stands, and has not taken it back.

@@ -116,7 +116,7 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         if self.catalogue.body(&hash).is_some() {
             self.unwanted.push(response);
         }
-        let buffer = self.scratch.body.take();
+        let buffer = self.scratch.take_body();
         self.downloads.begin(self.peer, response, hash, buffer);
     }
 
@@ -156,7 +156,7 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
             self.catalogue.hold(hash, body, from, self.now);
             self.strategy.handle_held(hash, Some(self.peer), self.now);
         }
-        self.scratch.body.put(download.body);
+        self.scratch.put_body(download.body);
     }
 
     fn failed(&mut self, response: ResponseId, hash: &Hash, reason: &BodyError) {

@@ -1,31 +1,42 @@
 use std::cell::Cell;
 use std::fmt;
 
+use hash_exchange::Buffer;
+
 /// Buffers that nodes work in and leave empty. Nodes that share one do not each keep their own: there may be a million of
 /// them, and what all of them use stays in the processor's cache.
 #[derive(Default)]
 pub struct Scratch {
     /// Frames are encoded here on their way to the transport.
-    pub(crate) frames: Buffer,
+    frames: Cell<Buffer>,
     /// A body is put together here.
-    pub(crate) body: Buffer,
+    body: Cell<Vec<u8>>,
 }
 
-/// A buffer that one user at a time takes out. Whoever finds it gone gets an empty one, which is as good but slower.
-#[derive(Default)]
-pub(crate) struct Buffer(Cell<Vec<u8>>);
-
-impl Buffer {
+/// One user at a time takes a buffer out. Whoever finds it gone gets an empty one, which is as good but slower. It is put
+/// back unless it has grown out of proportion.
+impl Scratch {
     #[inline]
-    pub(crate) fn take(&self) -> Vec<u8> {
-        self.0.take()
+    pub(crate) fn take_frames(&self) -> Buffer {
+        self.frames.take()
     }
 
-    /// Puts a buffer back, unless it has grown out of proportion.
     #[inline]
-    pub(crate) fn put(&self, buffer: Vec<u8>) {
+    pub(crate) fn put_frames(&self, buffer: Buffer) {
         if buffer.capacity() <= KEPT {
-            self.0.set(buffer);
+            self.frames.set(buffer);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take_body(&self) -> Vec<u8> {
+        self.body.take()
+    }
+
+    #[inline]
+    pub(crate) fn put_body(&self, buffer: Vec<u8>) {
+        if buffer.capacity() <= KEPT {
+            self.body.set(buffer);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::download::{Downloads, Room};
 use crate::host::Host;
-use crate::neighbour::{Body, Loss, Neighbour, Peer, Role};
+use crate::neighbour::{Body, Link, Loss, Neighbour, Peer, Role, Status};
 use crate::reader::{Counters, Reader};
 use crate::scratch::Scratch;
 use crate::strategy::{Action, PeerIndex, Strategy};
@@ -31,7 +31,9 @@ pub(crate) struct State<H: Host, S> {
     config: Rc<Config>,
     scratch: Rc<Scratch>,
     /// First those named at the start, in the order of their addresses, then the strangers.
-    peers: Vec<Peer<H>>,
+    peers: Vec<Peer<H::Address>>,
+    /// The connections to them, in the same order.
+    links: Vec<Link<H>>,
     named: usize,
     pub(crate) catalogue: Catalogue<H::Address>,
     downloads: Downloads,
@@ -89,6 +91,7 @@ impl<H: Host, S: Strategy> State<H, S> {
             host,
             config,
             named: peers.len(),
+            links: peers.iter().map(|_| Link::default()).collect(),
             peers,
             catalogue: Catalogue::new(key),
             downloads: Downloads::default(),
@@ -120,8 +123,13 @@ impl<H: Host, S: Strategy> State<H, S> {
         std::mem::take(&mut self.errands)
     }
 
-    pub(crate) fn peers(&self) -> &[Peer<H>] {
-        &self.peers
+    pub(crate) fn status(&self, peer: PeerIndex) -> Status<H::Address> {
+        let up = self.links[peer.index()].connection.is_some();
+        self.peers[peer.index()].status(up)
+    }
+
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = Status<H::Address>> {
+        (0..self.peers.len()).map(|index| self.status(PeerIndex::new(index)))
     }
 
     /// The neighbour with this address.
@@ -157,22 +165,22 @@ impl<H: Host, S: Strategy> State<H, S> {
         peer: PeerIndex,
         generation: u32,
     ) -> Poll<()> {
-        let state = &mut self.peers[peer.index()];
-        let Some(connection) = &mut state.connection else {
+        let link = &mut self.links[peer.index()];
+        let Some(connection) = &mut link.connection else {
             return Poll::Ready(());
         };
-        if state.generation != generation {
+        if link.generation != generation {
             return Poll::Ready(());
         }
-        match &mut state.waker {
+        match &mut link.waker {
             Some(waker) => waker.clone_from(cx.waker()),
-            None => state.waker = Some(cx.waker().clone()),
+            None => link.waker = Some(cx.waker().clone()),
         }
         let now = self.host.now();
-        let was_closing = state.closing;
+        let was_closing = link.closing;
         let mut reader = Reader {
             peer,
-            address: &state.address,
+            address: &self.peers[peer.index()].address,
             now,
             room: Room {
                 body: self.config.max_body,
@@ -184,15 +192,15 @@ impl<H: Host, S: Strategy> State<H, S> {
             strategy: &mut self.strategy,
             counters: &mut self.counters,
             unwanted: &mut self.unwanted,
-            heard: &mut state.heard,
-            closing: &mut state.closing,
+            heard: &mut link.heard,
+            closing: &mut link.closing,
         };
-        let mut frames = self.scratch.frames.take();
+        let mut frames = self.scratch.take_frames();
         connection.lend(&mut frames);
         let outcome = connection.poll(cx, &mut reader);
         connection.reclaim(&mut frames);
-        self.scratch.frames.put(frames);
-        let agrees = state.closing && !was_closing;
+        self.scratch.put_frames(frames);
+        let agrees = link.closing && !was_closing;
         match outcome {
             Poll::Ready(Ok(Progress::Ended)) => self.lose(peer, Loss::Ended, now),
             Poll::Ready(Err(error)) => self.lose(peer, Loss::Failed(Rc::new(error)), now),
@@ -210,7 +218,7 @@ impl<H: Host, S: Strategy> State<H, S> {
             }
         }
         self.carry_out(now);
-        match self.peers[peer.index()].connection {
+        match self.links[peer.index()].connection {
             Some(_) => Poll::Pending,
             None => Poll::Ready(()),
         }
@@ -219,15 +227,15 @@ impl<H: Host, S: Strategy> State<H, S> {
     /// Agrees with a peer that wants nothing more: the connection ends once what is under way is done.
     fn close(&mut self, peer: PeerIndex) {
         self.take_backlog(peer);
-        if let Some(connection) = &mut self.peers[peer.index()].connection {
+        if let Some(connection) = &mut self.links[peer.index()].connection {
             connection.close();
         }
     }
 
     /// Says to a peer what its last poll gave cause to, and what had to wait for that.
     fn catch_up(&mut self, peer: PeerIndex, now: Duration) {
-        let state = &mut self.peers[peer.index()];
-        let Some(connection) = &mut state.connection else {
+        let link = &mut self.links[peer.index()];
+        let Some(connection) = &mut link.connection else {
             return;
         };
         let blocked = connection.unwritten() > 0;
@@ -239,10 +247,10 @@ impl<H: Host, S: Strategy> State<H, S> {
             }
         }
         self.say_backlog(peer);
-        let state = &mut self.peers[peer.index()];
+        let link = &mut self.links[peer.index()];
         if !blocked
-            && let Some(connection) = &mut state.connection
-            && let Err(error) = actions::flush(connection, state.waker.as_ref())
+            && let Some(connection) = &mut link.connection
+            && let Err(error) = actions::flush(connection, link.waker.as_ref())
         {
             self.lose(peer, Loss::Failed(Rc::new(error)), now);
         }
@@ -259,8 +267,9 @@ impl<H: Host, S: Strategy> State<H, S> {
             if redials.is_empty() {
                 self.redials = None;
             }
-            let state = &self.peers[peer.index()];
-            if state.generation == generation && state.connection.is_none() && !state.dialling {
+            let link = &self.links[peer.index()];
+            let dialling = self.peers[peer.index()].dialling;
+            if link.generation == generation && link.connection.is_none() && !dialling {
                 self.start_dial(peer);
             }
         }

@@ -74,13 +74,10 @@ pub enum Progress {
 pub struct Connection<Io, B, V: Verifier = Sha1> {
     io: Io,
     session: Session<V>,
-    /// Encoded; the first `written` bytes are with the transport.
-    out: Vec<u8>,
-    written: u32,
-    /// What is read from to serve the session's contents; none when idle.
-    bodies: Option<Box<Few<ServedId, B>>>,
-    /// What a pause leaves behind; none when idle.
-    aside: Option<Box<Aside>>,
+    /// What is encoded; none when idle.
+    out: Buffer,
+    /// What is not always there; none when idle.
+    aside: Option<Box<Aside<B>>>,
     /// The transport has taken bytes since it was flushed.
     unflushed: bool,
     /// `out` belongs to the caller, who asks for it back: see `lend`.
@@ -91,12 +88,24 @@ pub struct Connection<Io, B, V: Verifier = Sha1> {
     closed: bool,
 }
 
-#[derive(Default)]
-struct Aside {
+/// A buffer that connections encode into: see [`Connection::lend`].
+#[derive(Debug, Default)]
+pub struct Buffer(Option<Box<Output>>);
+
+#[derive(Debug, Default)]
+struct Output {
+    bytes: Vec<u8>,
+    /// So many of them are with the transport.
+    written: usize,
+}
+
+struct Aside<B> {
+    /// What is read from to serve the session's contents.
+    bodies: Few<ServedId, B>,
     /// Read from the transport and not handled yet, because the application paused.
-    unread: Option<Unread>,
+    unread: Option<Box<Unread>>,
     /// What `next` assembles.
-    inbox: Option<Inbox>,
+    inbox: Option<Box<Inbox>>,
 }
 
 struct Unread {
@@ -127,9 +136,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
         Self {
             io,
             session,
-            out: Vec::new(),
-            written: 0,
-            bodies: None,
+            out: Buffer(None),
             aside: None,
             unflushed: false,
             lent: false,
@@ -143,7 +150,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
     ) -> Result<Tag, Misuse> {
-        self.session.provide(hashes, &mut self.out)
+        self.session.provide(hashes, self.out.bytes())
     }
 
     /// Asks for hashes: one REQUEST, in which each occurs once.
@@ -151,28 +158,28 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
     ) -> Result<Tag, Misuse> {
-        self.session.request(hashes, &mut self.out)
+        self.session.request(hashes, self.out.bytes())
     }
 
     /// Tells the peer our name.
     pub fn id(&mut self, id: &str) -> Result<Tag, Misuse> {
-        self.session.id(id, &mut self.out)
+        self.session.id(id, self.out.bytes())
     }
 
     /// Asks to be offered what has a greater sequence number; `None`: everything.
     pub fn since(&mut self, sequence: Option<u64>) -> Result<Tag, Misuse> {
-        self.session.since(sequence, &mut self.out)
+        self.session.since(sequence, self.out.bytes())
     }
 
     /// Tells the peer that what has this sequence number has arrived.
     pub fn seen(&mut self, sequence: Option<u64>) -> Result<Tag, Misuse> {
-        self.session.seen(sequence, &mut self.out)
+        self.session.seen(sequence, self.out.bytes())
     }
 
     /// Breaks off a content that we receive: no further event tells of it. `None`: it has not begun, and is broken off
     /// when it does; that frame is reported to [`Application::sent`].
     pub fn cancel(&mut self, response: ResponseId) -> Result<Option<Tag>, Misuse> {
-        self.session.cancel(response, &mut self.out)
+        self.session.cancel(response, self.out.bytes())
     }
 
     /// We need nothing more: CLOSE goes out once nothing is under way, see [`Session::close`].
@@ -182,28 +189,28 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
 
     /// Lends a buffer to encode into, unless something waits to be written in another. Whoever drives many connections lends
     /// all of them the same one in turn, so that no message costs an allocation: lend, encode, flush,
-    /// [`reclaim`](Self::reclaim). What stands in the buffer is lost.
+    /// [`reclaim`](Self::reclaim).
     #[inline]
-    pub fn lend(&mut self, buffer: &mut Vec<u8>) {
+    pub fn lend(&mut self, buffer: &mut Buffer) {
         if self.out.is_empty() {
-            buffer.clear();
             mem::swap(&mut self.out, buffer);
             self.lent = true;
         }
     }
 
     /// Gives a buffer back that was lent. What waits in it to be written stays here, and the buffer with it: then another
-    /// one, without heap, is given back.
+    /// one is given back, which has no heap yet.
     #[inline]
-    pub fn reclaim(&mut self, buffer: &mut Vec<u8>) {
+    pub fn reclaim(&mut self, buffer: &mut Buffer) {
         if mem::take(&mut self.lent) && self.out.is_empty() {
             mem::swap(&mut self.out, buffer);
         }
     }
 
     /// Bytes encoded and not yet accepted by the transport.
+    #[inline]
     pub fn unwritten(&self) -> usize {
-        self.out.len() - self.written as usize
+        self.out.unwritten().len()
     }
 
     /// Contents that the peer has asked for and that are not sent whole.
@@ -268,7 +275,7 @@ where
             };
             if let Some(rest) = self.handle(&buffer[..read], application)? {
                 let bytes = buffer[read - rest..read].to_vec();
-                let unread = Unread { bytes, position: 0 };
+                let unread = Box::new(Unread { bytes, position: 0 });
                 self.aside.get_or_insert_default().unread = Some(unread);
                 return Poll::Ready(Ok(Progress::Paused));
             }
@@ -289,16 +296,20 @@ where
     /// The transport's, or [`Error::Unread`].
     #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let owns_nothing = self.out.capacity() == 0 || (self.lent && self.out.is_empty());
-        if owns_nothing && !self.unflushed {
+        if !self.has_to_write() {
             return Poll::Ready(Ok(()));
         }
         self.poll_write(cx)
     }
 
+    /// There is something to write, to flush, or to free.
+    #[inline]
+    fn has_to_write(&self) -> bool {
+        self.unflushed || (self.out.0.is_some() && !(self.lent && self.out.is_empty()))
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while self.unwritten() > 0 {
-            let rest = &self.out[self.written as usize..];
+        while let rest @ [_, ..] = self.out.unwritten() {
             let wrote = Pin::new(&mut self.io).poll_write(cx, rest);
             match wrote {
                 Poll::Ready(Ok(0)) => {
@@ -307,8 +318,7 @@ where
                     ));
                 }
                 Poll::Ready(Ok(wrote)) => {
-                    // Nobody may have 4 GiB unwritten: see `Limits::unwritten`.
-                    self.written += wrote as u32;
+                    self.out.wrote(wrote);
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
@@ -318,13 +328,10 @@ where
                 }
             }
         }
-        if self.lent {
-            self.out.clear();
-        } else {
+        if !self.lent {
             // An idle connection owns no heap.
-            self.out = Vec::new();
+            self.out = Buffer(None);
         }
-        self.written = 0;
         if mem::take(&mut self.unflushed) && Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
             self.unflushed = true;
             return Poll::Pending;
@@ -340,7 +347,7 @@ where
         application: &mut A,
     ) -> Result<bool, Error> {
         // Most polls bring something to read and nothing to write.
-        if self.out.is_empty() && !self.unflushed && !self.session.has_output() {
+        if !self.has_to_write() && !self.session.has_output() {
             return Ok(false);
         }
         self.serve_output(cx, application)
@@ -354,7 +361,7 @@ where
     ) -> Result<bool, Error> {
         for _ in 0..SERVE_ROUNDS {
             self.pump(cx, application);
-            while let Some(tag) = self.session.transmit(&mut self.out) {
+            while let Some(tag) = self.session.transmit(self.out.bytes()) {
                 application.sent(tag);
             }
             let full = self.unwritten() >= HIGH_WATER;
@@ -392,14 +399,12 @@ where
         application: &mut A,
     ) -> bool {
         let Self {
-            session,
-            bodies,
-            out,
-            ..
+            session, aside, out, ..
         } = self;
+        let out = out.bytes();
         let mut wrote = false;
         loop {
-            let body = bodies.as_mut().and_then(|bodies| bodies.get_mut(&served));
+            let body = aside.as_mut().and_then(|it| it.bodies.get_mut(&served));
             let body = body.expect("every content served has its source");
             let tag = match Pin::new(&mut *body).poll_fill_buf(cx) {
                 Poll::Pending => return wrote,
@@ -416,7 +421,7 @@ where
             };
             application.sent(tag.expect("it is this content's turn"));
             if !session.is_serving(served) {
-                forget(bodies, served);
+                forget(aside, served);
                 return true;
             }
             wrote = true;
@@ -424,10 +429,11 @@ where
     }
 
     /// Takes something back that was put aside.
-    fn take_aside<T>(&mut self, take: impl FnOnce(&mut Aside) -> Option<T>) -> Option<T> {
+    #[inline]
+    fn take_aside<T>(&mut self, take: impl FnOnce(&mut Aside<B>) -> Option<T>) -> Option<T> {
         let aside = self.aside.as_mut()?;
         let taken = take(aside);
-        if aside.unread.is_none() && aside.inbox.is_none() {
+        if aside.is_empty() {
             self.aside = None;
         }
         taken
@@ -469,7 +475,7 @@ where
                     application.answered()
                 }
                 Event::Cancelled { served, .. } => {
-                    forget(&mut self.bodies, served);
+                    forget(&mut self.aside, served);
                     application.event(event)
                 }
                 event => application.event(event),
@@ -487,17 +493,16 @@ where
         application: &mut A,
     ) -> Result<(), Error> {
         // Room for the answer and a small content behind it.
-        reserve(&mut self.out, USUAL_ANSWER);
+        reserve(self.out.bytes(), USUAL_ANSWER);
         let first = self.session.next_served();
         let mut next = first;
         let mappings = found.into_iter().map(|(hash, source)| {
-            self.bodies
-                .get_or_insert_default()
-                .insert(next, source.body);
+            let aside = self.aside.get_or_insert_default();
+            aside.bodies.insert(next, source.body);
             next = next.next();
             (hash, source.sequence)
         });
-        let answer = self.session.respond(mappings, &mut self.out);
+        let answer = self.session.respond(mappings, self.out.bytes());
         // What is found has legal numbers; what remains is an answer beyond the limit of a message, to a peer that asked
         // for as much.
         let answer = answer.map_err(|_| ProtocolError::TooManyServed)?;
@@ -506,7 +511,7 @@ where
         while served != next {
             // Its number was given out already.
             if !self.session.is_serving(served) {
-                forget(&mut self.bodies, served);
+                forget(&mut self.aside, served);
             }
             served = served.next();
         }
@@ -528,12 +533,65 @@ where
     }
 }
 
+impl Buffer {
+    /// Bytes that it has room for.
+    pub fn capacity(&self) -> usize {
+        self.0.as_ref().map_or(0, |output| output.bytes.capacity())
+    }
+
+    #[inline]
+    fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.0.get_or_insert_default().bytes
+    }
+
+    #[inline]
+    fn unwritten(&self) -> &[u8] {
+        match &self.0 {
+            Some(output) => &output.bytes[output.written..],
+            None => &[],
+        }
+    }
+
+    /// Nothing in it waits to be written.
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.unwritten().is_empty()
+    }
+
+    /// The transport took so many bytes.
+    #[inline]
+    fn wrote(&mut self, len: usize) {
+        let output = self.0.as_mut().expect("only what is there is written");
+        output.written += len;
+        if output.written == output.bytes.len() {
+            output.bytes.clear();
+            output.written = 0;
+        }
+    }
+}
+
+impl<B> Aside<B> {
+    fn is_empty(&self) -> bool {
+        self.bodies.is_empty() && self.unread.is_none() && self.inbox.is_none()
+    }
+}
+
+impl<B> Default for Aside<B> {
+    fn default() -> Self {
+        Self {
+            bodies: Few::None,
+            unread: None,
+            inbox: None,
+        }
+    }
+}
+
 /// Drops the source of a content that is served no more.
-fn forget<B>(bodies: &mut Option<Box<Few<ServedId, B>>>, served: ServedId) {
-    if let Some(some) = bodies {
-        some.remove(&served);
+fn forget<B>(aside: &mut Option<Box<Aside<B>>>, served: ServedId) {
+    if let Some(some) = aside {
+        some.bodies.remove(&served);
         if some.is_empty() {
-            *bodies = None;
+            *aside = None;
         }
     }
 }

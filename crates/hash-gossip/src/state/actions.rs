@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use hash_exchange::{Connection, Error, Misuse};
+use hash_exchange::{Buffer, Connection, Error, Misuse};
 
 use super::State;
 use crate::catalogue::Catalogue;
@@ -40,14 +40,14 @@ impl<H: Host, S: Strategy> State<H, S> {
     fn carry_out_polled(&mut self, now: Duration) {
         let mut actions = std::mem::take(&mut self.actions);
         actions.sort_unstable_by_key(Action::order);
-        let mut frames = self.scratch.frames.take();
+        let mut frames = self.scratch.take_frames();
         for group in actions.chunk_by(|a, b| a.peer() == b.peer()) {
             match group[0].peer() {
                 Some(peer) => self.carry_out_at(peer, group, &mut frames, now),
                 None => self.forget(group),
             }
         }
-        self.scratch.frames.put(frames);
+        self.scratch.put_frames(frames);
         if actions.capacity() <= KEPT_ACTIONS {
             actions.clear();
             self.actions = actions;
@@ -59,15 +59,15 @@ impl<H: Host, S: Strategy> State<H, S> {
         &mut self,
         peer: PeerIndex,
         actions: &[Action],
-        frames: &mut Vec<u8>,
+        frames: &mut Buffer,
         now: Duration,
     ) {
         if matches!(actions, [Action::Disconnect { .. }, ..]) {
             self.lose(peer, Loss::Flooded, now);
             return;
         }
-        let state = &mut self.peers[peer.index()];
-        let Some(connection) = &mut state.connection else {
+        let link = &mut self.links[peer.index()];
+        let Some(connection) = &mut link.connection else {
             return;
         };
         let blocked = connection.unwritten() > 0;
@@ -75,7 +75,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         match actions {
             // This is what nearly all actions are, and what nothing stands in the way of.
             [Action::Advertise { hash, .. }]
-                if !blocked && !state.closing && self.backlogs.is_none() =>
+                if !blocked && !link.closing && self.backlogs.is_none() =>
             {
                 let hash = self.catalogue.hash(*hash);
                 // A connection that is closed to new messages has nobody to tell.
@@ -85,14 +85,14 @@ impl<H: Host, S: Strategy> State<H, S> {
             }
             _ => self.encode(peer, actions),
         }
-        let state = &mut self.peers[peer.index()];
-        let Some(connection) = &mut state.connection else {
+        let link = &mut self.links[peer.index()];
+        let Some(connection) = &mut link.connection else {
             return;
         };
         let flushed = if blocked {
             Ok(())
         } else {
-            flush(connection, state.waker.as_ref())
+            flush(connection, link.waker.as_ref())
         };
         connection.reclaim(frames);
         if let Err(error) = flushed {
@@ -104,8 +104,8 @@ impl<H: Host, S: Strategy> State<H, S> {
     fn encode(&mut self, peer: PeerIndex, actions: &[Action]) {
         let (cancels, rest) = split(actions, |action| matches!(action, Action::Cancel { .. }));
         let (adverts, requests) = split(rest, |action| matches!(action, Action::Advertise { .. }));
-        let state = &mut self.peers[peer.index()];
-        let Some(connection) = &mut state.connection else {
+        let link = &mut self.links[peer.index()];
+        let Some(connection) = &mut link.connection else {
             return;
         };
         for cancel in cancels {
@@ -118,7 +118,7 @@ impl<H: Host, S: Strategy> State<H, S> {
                 }
             }
         }
-        if !state.closing {
+        if !link.closing {
             self.say(peer, adverts, requests);
         }
     }
@@ -174,7 +174,7 @@ impl<H: Host, S: Strategy> State<H, S> {
 
     fn voice(&mut self, peer: PeerIndex) -> Option<Voice<'_, H>> {
         Some(Voice {
-            connection: self.peers[peer.index()].connection.as_mut()?,
+            connection: self.links[peer.index()].connection.as_mut()?,
             catalogue: &self.catalogue,
             counters: &mut self.counters,
             config: &self.config,

@@ -8,7 +8,7 @@ use super::{Errand, State};
 use crate::config::Backoff;
 use crate::dial;
 use crate::host::Host;
-use crate::neighbour::{Loss, Peer, Role};
+use crate::neighbour::{Link, Loss, Peer, Role};
 use crate::strategy::{PeerIndex, Strategy};
 
 impl<H: Host, S: Strategy> State<H, S> {
@@ -32,11 +32,10 @@ impl<H: Host, S: Strategy> State<H, S> {
         generation: u32,
         outcome: std::io::Result<H::Stream>,
     ) -> Option<H::Stream> {
-        let state = &mut self.peers[peer.index()];
-        if state.generation != generation {
+        if self.links[peer.index()].generation != generation {
             return outcome.ok();
         }
-        state.dialling = false;
+        self.peers[peer.index()].dialling = false;
         match outcome {
             Ok(stream) => self.connect(peer, stream),
             Err(_) => {
@@ -59,20 +58,20 @@ impl<H: Host, S: Strategy> State<H, S> {
     }
 
     pub(super) fn start_dial(&mut self, peer: PeerIndex) {
-        let state = &mut self.peers[peer.index()];
-        state.dialling = true;
-        self.errands.push(Errand::Dial(peer, state.generation));
+        self.peers[peer.index()].dialling = true;
+        let generation = self.links[peer.index()].generation;
+        self.errands.push(Errand::Dial(peer, generation));
     }
 
     fn connect(&mut self, peer: PeerIndex, stream: H::Stream) {
         let now = self.host.now();
         self.lose(peer, Loss::Replaced, now);
-        let state = &mut self.peers[peer.index()];
-        state.generation = state.generation.wrapping_add(1);
-        state.dialling = false;
-        state.heard = false;
-        state.connection = Some(Connection::with_limits(stream, self.config.limits.clone()));
-        self.errands.push(Errand::Serve(peer, state.generation));
+        self.peers[peer.index()].dialling = false;
+        let link = &mut self.links[peer.index()];
+        link.generation = link.generation.wrapping_add(1);
+        link.heard = false;
+        link.connection = Some(Connection::with_limits(stream, self.config.limits.clone()));
+        self.errands.push(Errand::Serve(peer, link.generation));
         self.strategy.handle_connected(peer);
         self.carry_out(now);
     }
@@ -80,19 +79,20 @@ impl<H: Host, S: Strategy> State<H, S> {
     /// Ends the connection of a peer, if there is one, and with it all that was known of that peer.
     pub(super) fn lose(&mut self, peer: PeerIndex, loss: Loss, now: Duration) {
         let state = &mut self.peers[peer.index()];
-        let Some(connection) = state.connection.take() else {
+        let link = &mut self.links[peer.index()];
+        let Some(connection) = link.connection.take() else {
             return;
         };
         self.errands.push(Errand::Drop(Box::new(connection)));
-        self.errands.extend(state.waker.take().map(Errand::Wake));
-        if state.heard && !loss.is_misconduct() {
+        self.errands.extend(link.waker.take().map(Errand::Wake));
+        if link.heard && !loss.is_misconduct() {
             state.attempts = 0;
         }
         let replaced = matches!(loss, Loss::Replaced);
         state.note_loss(loss, now);
         self.unwanted.clear();
         self.downloads.drop_peer(peer);
-        let closing = std::mem::take(&mut state.closing);
+        let closing = std::mem::take(&mut link.closing);
         self.take_backlog(peer);
         if !closing {
             self.strategy.handle_disconnected(peer, now);
@@ -115,7 +115,8 @@ impl<H: Host, S: Strategy> State<H, S> {
         let pause = backoff.pause(state.attempts, &mut self.host.rng());
         state.attempts = state.attempts.saturating_add(1);
         let redials = self.redials.get_or_insert_default();
-        redials.insert((now + pause, peer, state.generation));
+        let generation = self.links[peer.index()].generation;
+        redials.insert((now + pause, peer, generation));
     }
 
     /// Makes room for a neighbour that nobody named, in the place of one that has gone if there is no other.
@@ -125,15 +126,18 @@ impl<H: Host, S: Strategy> State<H, S> {
         }
         if self.peers.len() - self.named < self.config.max_strangers {
             self.peers.push(Peer::new(address.clone(), Role::Stranger));
+            self.links.push(Link::default());
             return Some(PeerIndex::new(self.peers.len() - 1));
         }
-        let gone = self.peers[self.named..]
+        let gone = self.links[self.named..]
             .iter()
-            .position(|peer| peer.connection.is_none())?;
+            .position(|link| link.connection.is_none())?;
         let peer = self.named + gone;
-        let generation = self.peers[peer].generation;
         self.peers[peer] = Peer::new(address.clone(), Role::Stranger);
-        self.peers[peer].generation = generation;
+        self.links[peer] = Link {
+            generation: self.links[peer].generation,
+            ..Link::default()
+        };
         Some(PeerIndex::new(peer))
     }
 }
