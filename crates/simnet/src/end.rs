@@ -4,7 +4,9 @@ use crate::draw::{Purpose, draw, mix};
 use crate::event::Kind;
 use crate::{NodeId, StreamModel, Time};
 
-/// One end of a stream. There are many of them, so what only trouble needs lies behind a pointer.
+/// One end of a stream. There are many of them, and every event touches one: it fills a line of the cache, and what only slow readers and
+/// lossy links need lies aside.
+#[repr(align(64))]
 pub(crate) struct End {
     pub(crate) peer: NodeId,
     /// The other end's slot and its generation, once known. A free slot has the next free one here.
@@ -22,19 +24,15 @@ pub(crate) struct End {
     pub(crate) state: State,
     /// The other end has said that nothing more comes.
     pub(crate) ended: bool,
-    /// This end has said so.
-    pub(crate) finished: bool,
-    /// The application has dropped it; it lives on until what it sent has got through.
-    pub(crate) dropped: bool,
+    pub(crate) writer_is: WriterIs,
+    /// Its node may keep something [`Aside`](crate::node::Aside) for it.
+    pub(crate) has_aside: bool,
     /// Stable identity of this direction: the owner of its draws.
     pub(crate) owner: u64,
-    /// Bytes that its writer has handed over.
-    pub(crate) accepted: u64,
+    /// Bytes that its writer has handed over; what does not fit is counted with the streams of the past.
+    pub(crate) accepted: u32,
     /// Nothing sent later arrives earlier.
     pub(crate) last_arrival: Time,
-    /// What has arrived and was not read at once.
-    pub(crate) unread: Option<Box<Unread>>,
-    pub(crate) trouble: Option<Box<Trouble>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +44,16 @@ pub(crate) enum State {
     Refused,
     Reset,
     TimedOut,
+}
+
+/// What this end's writer may do yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WriterIs {
+    Writing,
+    /// It has said that nothing more comes.
+    Finished,
+    /// The application has let go of the end, which lives on until what it sent has got through.
+    Gone,
 }
 
 /// Who waits for one direction: a task of the node, a foreign waker kept aside, or nobody. An integer, for a waker takes 16 bytes.
@@ -137,46 +145,28 @@ impl End {
             writer: Waiter::NOBODY,
             state,
             ended: false,
-            finished: false,
-            dropped: false,
+            writer_is: WriterIs::Writing,
+            has_aside: false,
             owner,
             accepted: 0,
             last_arrival: Time::ZERO,
-            unread: None,
-            trouble: None,
         }
     }
+}
 
-    pub(crate) fn has_unread(&self) -> bool {
-        self.unread.is_some()
-    }
-
-    /// Data bytes that this end still keeps: lost ones to be sent again, and ones that arrived too early.
+impl Trouble {
+    /// Data bytes that are kept: lost ones to be sent again, and ones that arrived too early.
     pub(crate) fn kept_bytes(&self) -> u64 {
-        let Some(trouble) = &self.trouble else {
-            return 0;
-        };
-        let lost = trouble
-            .lost
-            .iter()
-            .filter(|segment| segment.kind == Kind::Data);
+        let lost = self.lost.iter();
+        let lost = lost.filter(|segment| segment.kind == Kind::Data);
         let lost: usize = lost.map(|segment| segment.payload.len()).sum();
-        let early: usize = trouble.early.values().map(|(_, bytes)| bytes.len()).sum();
+        let early: usize = self.early.values().map(|(_, bytes)| bytes.len()).sum();
         (lost + early) as u64
     }
 
-    /// Whether everything that this end sent has got through.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.trouble
-            .as_ref()
-            .is_none_or(|trouble| trouble.lost.is_empty())
-    }
-
-    /// Gives the memory for trouble back when there is none.
-    pub(crate) fn forget_trouble(&mut self) {
-        self.trouble = self.trouble.take().filter(|trouble| {
-            !trouble.lost.is_empty() || !trouble.early.is_empty() || trouble.armed
-        });
+    /// Whether there is none left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lost.is_empty() && self.early.is_empty() && !self.armed
     }
 }
 
@@ -187,7 +177,7 @@ mod tests {
     #[test]
     fn an_end_is_small() {
         // A million nodes have eight million of them.
-        assert!(size_of::<End>() <= 112, "{}", size_of::<End>());
+        assert_eq!(size_of::<End>(), 64);
         assert_eq!(size_of::<crate::executor::Task>(), 32);
         assert!(
             size_of::<crate::node::Node>() <= 256,

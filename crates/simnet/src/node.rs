@@ -3,7 +3,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::draw::{Purpose, bounded, draw};
-use crate::end::End;
+use crate::end::{End, Trouble, Unread};
 use crate::event::Header;
 use crate::executor::Task;
 use crate::timers::Timers;
@@ -43,6 +43,15 @@ pub(crate) struct Rare {
     pub(crate) wakers: BTreeMap<(u32, Side), Waker>,
     /// Bytes that streams now gone have accepted, by the node at their other end.
     pub(crate) past: BTreeMap<NodeId, u64>,
+    pub(crate) aside: Aside,
+}
+
+/// What is kept for ends of streams, by their slots, if anything.
+#[derive(Default)]
+pub(crate) struct Aside {
+    /// What has arrived and was not read at once.
+    pub(crate) unread: BTreeMap<u32, Unread>,
+    pub(crate) trouble: BTreeMap<u32, Trouble>,
 }
 
 /// The end of a list of free slots.
@@ -110,6 +119,9 @@ pub(crate) enum Waiting {
     Waker(Waker),
 }
 
+/// Tasks and ends of a node beyond these are not touched ahead.
+const TOUCHED: usize = 16;
+
 const TASK_ORDER: Purpose = Purpose::new("simnet.task_order");
 
 impl Default for Node {
@@ -135,6 +147,15 @@ impl Default for Node {
 }
 
 impl Node {
+    /// Reads something of every cache line that the node's events may need; see [`Core::touch`](crate::core::Core::touch).
+    pub(crate) fn touch(&self) -> u64 {
+        let tasks = self.tasks.iter().take(TOUCHED).step_by(2);
+        let ends = self.ends.iter().take(TOUCHED);
+        let tasks = tasks.fold(0, |read, task| read ^ u64::from(task.next_free));
+        let ends = ends.fold(0, |read, end| read ^ u64::from(end.generation) ^ end.owner);
+        tasks ^ ends ^ self.carried.accepted ^ self.digest
+    }
+
     pub(crate) fn next_order(&mut self) -> u32 {
         self.order = self.order.wrapping_add(1);
         self.order
@@ -153,6 +174,62 @@ impl Node {
 
     pub(crate) fn free_task(&mut self, slot: u32) {
         self.tasks[slot as usize].next_free = std::mem::replace(&mut self.free_task, slot);
+    }
+
+    fn aside(&mut self, slot: u32) -> Option<&mut Aside> {
+        let rare = self.rare.as_mut()?;
+        let has_aside = self.ends[slot as usize].has_aside;
+        has_aside.then_some(&mut rare.aside)
+    }
+
+    fn make_aside(&mut self, slot: u32) -> &mut Aside {
+        self.ends[slot as usize].has_aside = true;
+        &mut self.rare().aside
+    }
+
+    /// What has arrived for an end and was not read at once.
+    pub(crate) fn unread(&mut self, slot: u32) -> Option<&mut Unread> {
+        self.aside(slot)?.unread.get_mut(&slot)
+    }
+
+    pub(crate) fn make_unread(&mut self, slot: u32) -> &mut Unread {
+        self.make_aside(slot).unread.entry(slot).or_default()
+    }
+
+    pub(crate) fn forget_unread(&mut self, slot: u32) {
+        self.aside(slot)
+            .and_then(|aside| aside.unread.remove(&slot));
+    }
+
+    pub(crate) fn trouble(&mut self, slot: u32) -> Option<&mut Trouble> {
+        self.aside(slot)?.trouble.get_mut(&slot)
+    }
+
+    pub(crate) fn make_trouble(&mut self, slot: u32) -> &mut Trouble {
+        self.make_aside(slot).trouble.entry(slot).or_default()
+    }
+
+    /// Gives the memory for an end's trouble back if that is over.
+    pub(crate) fn forget_trouble_that_is_over(&mut self, slot: u32) {
+        if self.trouble(slot).is_some_and(|trouble| trouble.is_over()) {
+            self.end_trouble(slot);
+        }
+    }
+
+    /// Drops what an end keeps for another transmission or for an earlier segment.
+    pub(crate) fn discard_trouble(&mut self, slot: u32) {
+        let trouble = self.end_trouble(slot);
+        self.carried.discarded += trouble.map_or(0, |trouble| trouble.kept_bytes());
+    }
+
+    fn end_trouble(&mut self, slot: u32) -> Option<Trouble> {
+        self.aside(slot)?.trouble.remove(&slot)
+    }
+
+    /// Whether everything that an end sent has got through.
+    pub(crate) fn is_settled(&mut self, slot: u32) -> bool {
+        let trouble = self.trouble(slot);
+        trouble.is_none_or(|trouble| trouble.lost.is_empty())
     }
 
     pub(crate) fn rare(&mut self) -> &mut Rare {

@@ -101,14 +101,25 @@ impl<T> Shard<T> {
         drop(core);
         let groups = places[..handled].chunk_by(|a, b| a.dest == b.dest);
         if self.reverse {
-            groups.rev().for_each(|group| self.run_node(group, end));
+            self.run_groups(groups.rev(), end);
         } else {
-            groups.for_each(|group| self.run_node(group, end));
+            self.run_groups(groups, end);
         }
         let mut core = self.core.borrow_mut();
         let mut window = std::mem::take(&mut core.window);
         window.places = places;
         core.calendar.put_back(index, window, handled);
+    }
+
+    /// Runs the nodes in turn.
+    fn run_groups<'a>(&self, groups: impl Iterator<Item = &'a [Place]> + Clone, end: Time) {
+        let mut ahead = groups.clone().skip(AHEAD);
+        for group in groups {
+            if let Some(group) = ahead.next() {
+                self.core.borrow().touch(group);
+            }
+            self.run_node(group, end);
+        }
     }
 
     /// Runs one node: its events of the window and its timers, in the one order that is the same for every layout.
@@ -234,6 +245,9 @@ fn handle(core: &mut Core, event: &Event, payload: Span) {
     }
     core.receive(event, payload);
 }
+
+/// How many nodes ahead of the one that runs are touched: enough for memory to answer, and few enough for the cache.
+const AHEAD: usize = 2;
 
 /// Puts places node by node, each node's in the order in which it handles their events.
 fn put_in_order(seed: u64, places: &mut [Place]) {

@@ -59,6 +59,7 @@ impl Timers {
 enum Set {
     /// The earliest last.
     Few(Vec<(TimerKey, Due)>),
+    #[expect(clippy::box_collection, reason = "one word less in every node")]
     Many(Box<BTreeMap<TimerKey, Due>>),
 }
 

@@ -160,7 +160,7 @@ impl<T> World<T> {
             let past = node.rare.as_ref().map(|rare| rare.past.clone());
             let mut by_peer = past.unwrap_or_default();
             for end in node.ends.iter().filter(|end| end.accepted > 0) {
-                *by_peer.entry(end.peer).or_default() += end.accepted;
+                *by_peer.entry(end.peer).or_default() += u64::from(end.accepted);
             }
             by_peer
         });
@@ -179,8 +179,9 @@ impl<T> World<T> {
         let shard = |shard: &Shard<T>| {
             let core = shard.core();
             let outboxes: u64 = core.outboxes.iter().map(|it| it.data_bytes()).sum();
-            let ends = core.nodes().iter().flat_map(|node| &node.ends);
-            let kept: u64 = ends.map(|end| end.kept_bytes()).sum();
+            let rare = core.nodes().iter().filter_map(|node| node.rare.as_ref());
+            let trouble = rare.flat_map(|rare| rare.aside.trouble.values());
+            let kept: u64 = trouble.map(|trouble| trouble.kept_bytes()).sum();
             core.calendar.data_bytes() + outboxes + kept
         };
         self.shards.iter().map(shard).sum()

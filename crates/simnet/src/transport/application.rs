@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 
 use crate::core::Core;
 use crate::draw::{Purpose, bounded, chance, draw, mix};
-use crate::end::{End, State, owner};
+use crate::end::{End, State, WriterIs, owner};
 use crate::event::Kind;
 use crate::node::Side;
 use crate::{NodeId, Probability};
@@ -55,7 +55,7 @@ impl Core {
         if let Some(error) = end.error() {
             return Poll::Ready(Err(error));
         }
-        if end.finished {
+        if end.writer_is != WriterIs::Writing {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let length = bytes.len().min(end.credit as usize);
@@ -66,7 +66,12 @@ impl Core {
         let node = self.node(id);
         let end = &mut node.ends[slot as usize];
         end.credit -= length as u32;
-        end.accepted += length as u64;
+        let (accepted, overflowed) = end.accepted.overflowing_add(length as u32);
+        end.accepted = accepted;
+        if overflowed {
+            let peer = end.peer;
+            *node.rare().past.entry(peer).or_default() += 1 << 32;
+        }
         node.carried.accepted += length as u64;
         let mut rest = &bytes[..length];
         while !rest.is_empty() {
@@ -88,12 +93,11 @@ impl Core {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let read = self.copy_arrival(slot, buffer);
-        let end = &mut self.node(id).ends[slot as usize];
-        let read = match read {
-            0 => end.copy_unread(buffer),
+        let read = match self.copy_arrival(slot, buffer) {
+            0 => self.copy_unread(id, slot, buffer),
             read => read,
         };
+        let end = &mut self.node(id).ends[slot as usize];
         if read == 0 {
             return match end.error() {
                 _ if end.ended => Poll::Ready(Ok(0)),
@@ -116,13 +120,13 @@ impl Core {
     /// Says that nothing more will be written.
     pub(crate) fn finish(&mut self, id: NodeId, slot: u32) -> io::Result<()> {
         let end = &mut self.node(id).ends[slot as usize];
-        if end.finished {
+        if end.writer_is != WriterIs::Writing {
             return Ok(());
         }
         if let Some(error) = end.error() {
             return Err(error);
         }
-        end.finished = true;
+        end.writer_is = WriterIs::Finished;
         self.send(id, slot, Kind::Fin, 0, &[]);
         Ok(())
     }
@@ -132,15 +136,15 @@ impl Core {
         if self.arrival.as_ref().is_some_and(|it| it.slot == slot) && self.running == Some(id) {
             self.arrival = None;
         }
-        let end = &mut self.node(id).ends[slot as usize];
-        end.dropped = true;
-        end.unread = None;
+        let node = self.node(id);
+        node.forget_unread(slot);
+        let end = &mut node.ends[slot as usize];
+        let was = std::mem::replace(&mut end.writer_is, WriterIs::Gone);
         if end.state == State::Open {
-            if !end.finished {
-                end.finished = true;
+            if was == WriterIs::Writing {
                 self.send(id, slot, Kind::Fin, 0, &[]);
             }
-            if !self.node(id).ends[slot as usize].is_settled() {
+            if !self.node(id).is_settled(slot) {
                 return;
             }
         }
@@ -160,6 +164,21 @@ impl Core {
             self.arrival = None;
         }
         bytes.len()
+    }
+
+    fn copy_unread(&mut self, id: NodeId, slot: u32, buffer: &mut [u8]) -> usize {
+        let node = self.node(id);
+        let Some(unread) = node.unread(slot) else {
+            return 0;
+        };
+        let waiting = &unread.bytes[unread.read..];
+        let length = waiting.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&waiting[..length]);
+        unread.read += length;
+        if unread.read == unread.bytes.len() {
+            node.forget_unread(slot);
+        }
+        length
     }
 
     /// The bytes of the next segment, of `length` that wait.
@@ -190,19 +209,5 @@ impl End {
             State::Reset | State::Free => io::ErrorKind::ConnectionReset,
         };
         Some(kind.into())
-    }
-
-    fn copy_unread(&mut self, buffer: &mut [u8]) -> usize {
-        let Some(unread) = &mut self.unread else {
-            return 0;
-        };
-        let waiting = &unread.bytes[unread.read..];
-        let length = waiting.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&waiting[..length]);
-        unread.read += length;
-        if unread.read == unread.bytes.len() {
-            self.unread = None;
-        }
-        length
     }
 }

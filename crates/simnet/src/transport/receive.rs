@@ -1,7 +1,7 @@
 use crate::NodeId;
 use crate::calendar::Span;
 use crate::core::{Arrival, Core};
-use crate::end::{State, owner};
+use crate::end::{State, WriterIs, owner};
 use crate::event::{Event, Header, Kind};
 use crate::node::{Listening, Side, StaleAnswer, Waiting};
 
@@ -81,9 +81,9 @@ impl Core {
         end.receive_sequence = 1;
         let Some(listener) = listener else {
             end.state = State::Refused;
-            end.dropped = true;
+            end.writer_is = WriterIs::Gone;
             self.send(id, slot, Kind::Refuse, 0, &[]);
-            if self.node(id).ends[slot as usize].is_settled() {
+            if self.node(id).is_settled(slot) {
                 self.free(id, slot);
             }
             return;
@@ -114,8 +114,7 @@ impl Core {
         }
         if !in_order {
             let payload = self.window.bytes(payload).to_vec();
-            let end = &mut self.node(id).ends[slot as usize];
-            let trouble = end.trouble.get_or_insert_default();
+            let trouble = self.node(id).make_trouble(slot);
             trouble.early.insert(header.sequence, (kind, payload));
             return;
         }
@@ -130,7 +129,7 @@ impl Core {
             Kind::Data => self.receive_data(id, slot, payload),
             kind => self.receive_control(id, slot, kind),
         }
-        if self.node(id).ends[slot as usize].trouble.is_some() {
+        if self.node(id).trouble(slot).is_some() {
             self.receive_early(id, slot);
         }
     }
@@ -139,12 +138,12 @@ impl Core {
         let length = u64::from(payload.len());
         let node = self.node(id);
         let end = &mut node.ends[slot as usize];
-        if end.dropped {
+        if end.writer_is == WriterIs::Gone {
             node.carried.discarded += length;
             return;
         }
         node.carried.delivered += length;
-        let behind_others = end.has_unread();
+        let behind_others = node.unread(slot).is_some();
         self.arrival = Some(Arrival {
             slot,
             bytes: payload,
@@ -169,30 +168,28 @@ impl Core {
     /// Takes the segments that had arrived before the one just handled.
     fn receive_early(&mut self, id: NodeId, slot: u32) {
         loop {
-            let end = &mut self.node(id).ends[slot as usize];
-            let sequence = end.receive_sequence;
-            let Some(trouble) = &mut end.trouble else {
+            let node = self.node(id);
+            let sequence = node.ends[slot as usize].receive_sequence;
+            let Some(trouble) = node.trouble(slot) else {
                 return;
             };
             let Some((kind, payload)) = trouble.early.remove(&sequence) else {
-                end.forget_trouble();
+                node.forget_trouble_that_is_over(slot);
                 return;
             };
-            end.receive_sequence = sequence.wrapping_add(1);
+            node.ends[slot as usize].receive_sequence = sequence.wrapping_add(1);
             if kind != Kind::Data {
                 self.receive_control(id, slot, kind);
                 continue;
             }
             self.spill_arrival(id);
             let node = self.node(id);
-            let end = &mut node.ends[slot as usize];
-            if end.dropped {
+            if node.ends[slot as usize].writer_is == WriterIs::Gone {
                 node.carried.discarded += payload.len() as u64;
                 continue;
             }
             node.carried.delivered += payload.len() as u64;
-            let unread = end.unread.get_or_insert_default();
-            unread.bytes.extend_from_slice(&payload);
+            node.make_unread(slot).bytes.extend_from_slice(&payload);
             self.wake_side(id, slot, Side::Read);
         }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::core::Core;
 use crate::draw::{Purpose, bounded, chance, draw};
-use crate::end::{End, Segment, State};
+use crate::end::{End, Segment, State, WriterIs};
 use crate::event::{Header, Kind};
 use crate::node::{Side, StaleAnswer};
 use crate::time::nanos;
@@ -37,16 +37,15 @@ impl Core {
     /// Ends the life of an end: what is underway to it finds another generation.
     pub(super) fn free(&mut self, id: NodeId, slot: u32) {
         let node = self.node(id);
+        node.discard_trouble(slot);
+        node.forget_unread(slot);
         let end = &mut node.ends[slot as usize];
-        node.carried.discarded += end.kept_bytes();
         let (peer, accepted) = (end.peer, std::mem::take(&mut end.accepted));
         end.generation = end.generation.wrapping_add(1);
         end.state = State::Free;
-        end.trouble = None;
-        end.unread = None;
         end.peer_slot = std::mem::replace(&mut node.free_end, slot);
         if accepted > 0 {
-            *node.rare().past.entry(peer).or_default() += accepted;
+            *node.rare().past.entry(peer).or_default() += u64::from(accepted);
         }
         if let Some(rare) = &mut node.rare {
             let sides = [Side::Read, Side::Write];
@@ -64,9 +63,7 @@ impl Core {
             return;
         }
         let now = self.now;
-        let trouble = self.node(id).ends[slot as usize]
-            .trouble
-            .get_or_insert_default();
+        let trouble = self.node(id).make_trouble(slot);
         if trouble.lost.is_empty() {
             trouble.since = now;
             trouble.attempts = 1;
@@ -133,9 +130,9 @@ impl Core {
         let model = &self.plan.streams;
         let (first, cap, timeout) = (model.retransmit, model.retransmit_cap, model.timeout);
         let now = self.now;
-        let end = &mut self.node(id).ends[slot as usize];
-        let generation = end.generation;
-        let Some(trouble) = &mut end.trouble else {
+        let node = self.node(id);
+        let generation = node.ends[slot as usize].generation;
+        let Some(trouble) = node.trouble(slot) else {
             return;
         };
         if trouble.armed || trouble.lost.is_empty() {
@@ -151,11 +148,11 @@ impl Core {
     /// The wait is over: sends the earliest lost segment again, and if it gets through all others that were lost.
     pub(crate) fn retransmit(&mut self, id: NodeId, slot: u32, generation: u32) {
         let (now, timeout) = (self.now, self.plan.streams.timeout);
-        let end = &mut self.node(id).ends[slot as usize];
-        if end.generation != generation {
+        let node = self.node(id);
+        if node.ends[slot as usize].generation != generation {
             return;
         }
-        let Some(trouble) = &mut end.trouble else {
+        let Some(trouble) = node.trouble(slot) else {
             return;
         };
         trouble.armed = false;
@@ -190,9 +187,9 @@ impl Core {
             first = false;
         }
         lost.append(&mut waiting);
-        let end = &mut self.node(id).ends[slot as usize];
+        let node = self.node(id);
         let settled = lost.is_empty();
-        if let Some(trouble) = &mut end.trouble {
+        if let Some(trouble) = node.trouble(slot) {
             trouble.lost = lost;
             if through {
                 trouble.since = now;
@@ -202,8 +199,8 @@ impl Core {
             }
         }
         if settled {
-            end.forget_trouble();
-            if end.dropped {
+            node.forget_trouble_that_is_over(slot);
+            if node.ends[slot as usize].writer_is == WriterIs::Gone {
                 self.free(id, slot);
             }
         } else {
@@ -281,11 +278,10 @@ impl Core {
     /// Ends a stream at this end with an error, and what it kept with it.
     pub(super) fn fail(&mut self, id: NodeId, slot: u32, state: State) {
         let node = self.node(id);
+        node.discard_trouble(slot);
         let end = &mut node.ends[slot as usize];
-        node.carried.discarded += end.kept_bytes();
-        end.trouble = None;
         end.state = state;
-        if end.dropped {
+        if end.writer_is == WriterIs::Gone {
             self.free(id, slot);
             return;
         }
