@@ -114,7 +114,11 @@ pub(crate) fn gossip(config: &Rc<Config>) -> impl Fn(Host, &Graph) -> Node<SimHo
             dial: dials(address),
         });
         let neighbours = neighbours.collect();
-        Node::start(SimHost::new(host, scratch.clone()), config.clone(), neighbours)
+        Node::start(
+            SimHost::new(host, scratch.clone()),
+            config.clone(),
+            neighbours,
+        )
     }
 }
 

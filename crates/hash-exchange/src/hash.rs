@@ -183,7 +183,11 @@ fn parse_hex(text: &[u8]) -> Option<[u8; SHA1_LEN]> {
 const fn parse_digit(byte: u8) -> (u8, u8) {
     let (digit, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
     let (is_digit, is_letter) = (digit < 10, letter < 6);
-    let value = if is_digit { digit } else { letter.wrapping_add(10) };
+    let value = if is_digit {
+        digit
+    } else {
+        letter.wrapping_add(10)
+    };
     (value, !(is_digit | is_letter) as u8)
 }
 

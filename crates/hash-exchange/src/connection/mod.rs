@@ -399,7 +399,10 @@ where
         application: &mut A,
     ) -> bool {
         let Self {
-            session, aside, out, ..
+            session,
+            aside,
+            out,
+            ..
         } = self;
         let out = out.bytes();
         let mut wrote = false;
