@@ -11,8 +11,8 @@ use crate::islands::{ISLAND, ISLANDS, Islands, gossip, readers, streams};
 /// A million nodes of degree eight have eight million ends: 512 bytes each are 4 GiB.
 const BUDGET: i64 = 512;
 
-/// Once it has traded, a node also keeps the tally of the frames that it sent and some buffers for the next time.
-const BUDGET_AFTER: i64 = 608;
+/// Once it has traded, a node also keeps the tally of the frames that it sent and room for a few actions.
+const BUDGET_AFTER: i64 = 560;
 
 const DEGREE: u32 = 8;
 

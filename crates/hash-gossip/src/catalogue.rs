@@ -21,6 +21,7 @@ pub struct Record<A> {
 }
 
 /// The hashes that the node knows by name, numbered, and the bodies of those it holds.
+#[repr(C)]
 pub(crate) struct Catalogue<A> {
     /// Nothing iterates over it: its order says nothing.
     numbers: HashTable<HashIndex>,

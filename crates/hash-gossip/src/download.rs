@@ -4,7 +4,7 @@ use hash_exchange::{Hash, ResponseId};
 
 use crate::strategy::PeerIndex;
 
-/// The bodies that are coming in, on all connections of a node. There is nothing until the first one does.
+/// The bodies that are coming in, on all connections of a node. There is nothing while none does.
 #[derive(Default)]
 pub(crate) struct Downloads(Option<Box<Incoming>>);
 
@@ -72,7 +72,12 @@ impl Downloads {
 
     /// Takes a body out, whole or not.
     pub(crate) fn end(&mut self, peer: PeerIndex, response: ResponseId) -> Option<Download> {
-        self.0.as_mut()?.end(peer, response)
+        let incoming = self.0.as_mut()?;
+        let download = incoming.end(peer, response);
+        if incoming.is_empty() {
+            self.0 = None;
+        }
+        download
     }
 
     /// The responses by which a peer is sending this hash.
@@ -84,6 +89,9 @@ impl Downloads {
     pub(crate) fn drop_peer(&mut self, peer: PeerIndex) {
         if let Some(incoming) = &mut self.0 {
             incoming.drop_peer(peer);
+            if incoming.is_empty() {
+                self.0 = None;
+            }
         }
     }
 }
@@ -127,15 +135,14 @@ impl Incoming {
         let download = if let Some((_, download)) = self.first.take_if(|(first, _)| *first == key) {
             download
         } else {
-            let download = self.others.remove(&key)?;
-            if self.others.is_empty() {
-                // An empty map may keep its heap, and a node may be one of a million.
-                self.others = BTreeMap::new();
-            }
-            download
+            self.others.remove(&key)?
         };
         self.bytes -= download.body.len();
         Some(download)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others.is_empty()
     }
 
     fn find(&self, peer: PeerIndex, hash: &Hash) -> Option<ResponseId> {

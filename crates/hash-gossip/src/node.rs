@@ -23,9 +23,10 @@ pub struct Node<H: Host, S: Strategy = Trade> {
 }
 
 /// What the tasks of a node and its handles hold.
+#[repr(C)]
 pub(crate) struct Shared<H: Host, S> {
-    pub(crate) host: H,
     state: RefCell<State<H, S>>,
+    pub(crate) host: H,
 }
 
 impl<H: Host> Node<H> {

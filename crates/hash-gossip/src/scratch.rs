@@ -3,6 +3,8 @@ use std::fmt;
 
 use hash_exchange::Buffer;
 
+use crate::strategy::Action;
+
 /// Buffers that nodes work in and leave empty. Nodes that share one do not each keep their own: there may be a million of
 /// them, and what all of them use stays in the processor's cache.
 #[derive(Default)]
@@ -11,6 +13,8 @@ pub struct Scratch {
     frames: Cell<Buffer>,
     /// A body is put together here.
     body: Cell<Vec<u8>>,
+    /// What a strategy wants is sorted here.
+    actions: Cell<Vec<Action>>,
 }
 
 /// One user at a time takes a buffer out. Whoever finds it gone gets an empty one, which is as good but slower. It is put
@@ -37,6 +41,18 @@ impl Scratch {
     pub(crate) fn put_body(&self, buffer: Vec<u8>) {
         if buffer.capacity() <= KEPT {
             self.body.set(buffer);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take_actions(&self) -> Vec<Action> {
+        self.actions.take()
+    }
+
+    #[inline]
+    pub(crate) fn put_actions(&self, actions: Vec<Action>) {
+        if actions.capacity() * size_of::<Action>() <= KEPT {
+            self.actions.set(actions);
         }
     }
 }

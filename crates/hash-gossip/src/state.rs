@@ -18,7 +18,7 @@ use crate::host::Host;
 use crate::neighbour::{Body, Link, Loss, Neighbour, Peer, Role, Status};
 use crate::reader::{Counters, Reader};
 use crate::scratch::Scratch;
-use crate::strategy::{Action, PeerIndex, Strategy};
+use crate::strategy::{PeerIndex, Strategy};
 
 use actions::Backlog;
 
@@ -26,27 +26,29 @@ use actions::Backlog;
 ///
 /// Every method that may change anything ends with [`carry_out`](Self::carry_out), and leaves in `errands` what must
 /// wait until the cell is free again.
+///
+/// What every poll looks at stands first and together, as nothing of a node is in the cache when its turn comes.
+#[repr(C)]
 pub(crate) struct State<H: Host, S> {
-    host: H,
-    config: Rc<Config>,
-    scratch: Rc<Scratch>,
-    /// First those named at the start, in the order of their addresses, then the strangers.
-    peers: Vec<Peer<H::Address>>,
-    /// The connections to them, in the same order.
+    /// The connections to the peers, in the order of those.
     links: Vec<Link<H>>,
-    named: usize,
-    pub(crate) catalogue: Catalogue<H::Address>,
-    downloads: Downloads,
-    pub(crate) strategy: S,
-    pub(crate) counters: Counters,
+    scratch: Rc<Scratch>,
+    config: Rc<Config>,
+    host: H,
+    errands: Vec<Errand<H>>,
+    unwanted: Vec<ResponseId>,
     /// What there is to say to peers that do not read fast enough.
     backlogs: Rarely<BTreeMap<PeerIndex, Backlog>>,
     /// When to dial whom, unless the generation has changed.
     redials: Rarely<BTreeSet<(Duration, PeerIndex, u32)>>,
     timer: Timer,
-    actions: Vec<Action>,
-    unwanted: Vec<ResponseId>,
-    errands: Vec<Errand<H>>,
+    pub(crate) strategy: S,
+    pub(crate) catalogue: Catalogue<H::Address>,
+    downloads: Downloads,
+    pub(crate) counters: Counters,
+    /// First those named at the start, in the order of their addresses, then the strangers.
+    peers: Vec<Peer<H::Address>>,
+    named: usize,
 }
 
 /// What most nodes do not have most of the time: none, rather than empty.
@@ -103,7 +105,6 @@ impl<H: Host, S: Strategy> State<H, S> {
                 armed: Duration::MAX,
                 waker: None,
             },
-            actions: Vec::new(),
             unwanted: Vec::new(),
             errands: Vec::new(),
         };

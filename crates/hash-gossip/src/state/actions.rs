@@ -27,18 +27,19 @@ pub(super) struct Backlog {
 impl<H: Host, S: Strategy> State<H, S> {
     /// Carries out all actions of the strategy, with those that follow from them.
     pub(super) fn carry_out(&mut self, now: Duration) {
-        self.strategy.poll_actions(&mut self.actions);
-        while !self.actions.is_empty() {
-            self.carry_out_polled(now);
-            self.strategy.poll_actions(&mut self.actions);
+        let mut actions = self.scratch.take_actions();
+        self.strategy.poll_actions(&mut actions);
+        while !actions.is_empty() {
+            self.carry_out_polled(&mut actions, now);
+            self.strategy.poll_actions(&mut actions);
         }
+        self.scratch.put_actions(actions);
         self.arm_timer();
     }
 
     /// Most polls end without any action, so this stays out of their way.
     #[inline(never)]
-    fn carry_out_polled(&mut self, now: Duration) {
-        let mut actions = std::mem::take(&mut self.actions);
+    fn carry_out_polled(&mut self, actions: &mut Vec<Action>, now: Duration) {
         actions.sort_unstable_by_key(Action::order);
         let mut frames = self.scratch.take_frames();
         for group in actions.chunk_by(|a, b| a.peer() == b.peer()) {
@@ -48,10 +49,7 @@ impl<H: Host, S: Strategy> State<H, S> {
             }
         }
         self.scratch.put_frames(frames);
-        if actions.capacity() <= KEPT_ACTIONS {
-            actions.clear();
-            self.actions = actions;
-        }
+        actions.clear();
     }
 
     /// Carries out what concerns one peer. What it is told is encoded in `frames`.
@@ -209,9 +207,6 @@ fn split(actions: &[Action], is_so: impl Fn(&Action) -> bool) -> (&[Action], &[A
     let count = actions.iter().take_while(|action| is_so(action)).count();
     actions.split_at(count)
 }
-
-/// Room for so many actions is kept between inputs.
-const KEPT_ACTIONS: usize = 8;
 
 /// Speaks to one peer. What it is given it says from the back to the front, and returns what is left there.
 struct Voice<'a, H: Host> {

@@ -27,15 +27,17 @@ use known::{Known, Standing};
 ///
 /// The invariant which everything here keeps: *a wanted hash is asked for whenever there is someone to ask*.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Trade {
-    stall: Duration,
-    max_offers: u32,
-    known: Vec<Known>,
-    wants: Vec<Want>,
-    peers: Vec<Peer>,
-    up: PeerSet,
+    // What every event looks at stands first.
     actions: Vec<Action>,
     deadline: Option<Duration>,
+    known: Vec<Known>,
+    peers: Vec<Peer>,
+    wants: Vec<Want>,
+    up: PeerSet,
+    stall: Duration,
+    max_offers: u32,
 }
 
 /// A hash which peers offer and the node does not hold. The three sets are parts of those who offer it, and disjoint.
