@@ -108,6 +108,12 @@ impl<A> Catalogue<A> {
         }
     }
 
+    /// Reads something of what a lookup will need.
+    pub(crate) fn touch(&self) -> usize {
+        let some = self.numbers.iter_hash(0).next();
+        some.map_or(0, |number| number.index())
+    }
+
     /// How many hashes have a number.
     pub(crate) fn len(&self) -> usize {
         self.numbers.len()

@@ -130,6 +130,14 @@ impl<H: Host> Default for Link<H> {
     }
 }
 
+impl<H: Host> Link<H> {
+    /// Reads something of each of its cache lines.
+    pub(crate) fn touch(&self) -> usize {
+        let connection = self.connection.as_ref();
+        connection.map_or(0, Connection::unwritten) ^ self.generation as usize
+    }
+}
+
 impl<A: Clone> Peer<A> {
     pub(crate) fn new(address: A, role: Role) -> Self {
         Self {

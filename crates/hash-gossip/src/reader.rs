@@ -2,7 +2,9 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hash_exchange::{Application, BodyError, Event, Hash, Hashes, ResponseId, Source, Tag, Tally};
+use hash_exchange::{
+    Application, BodyError, Event, Hash, Hashes, Kind, ResponseId, Source, Tag, Tally,
+};
 
 use crate::catalogue::Catalogue;
 use crate::download::{Downloads, Room, TooLarge};
@@ -24,6 +26,12 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Reads something of what will be counted.
+    pub(crate) fn touch(&self) -> u64 {
+        let sent = self.sent.as_ref();
+        sent.map_or(0, |sent| sent.frames(Kind::Available))
+    }
+
     pub(crate) fn count(&mut self, sent: Tag) {
         self.sent.get_or_insert_default().add(sent);
     }

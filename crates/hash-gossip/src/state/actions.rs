@@ -1,5 +1,6 @@
 //! Carrying out what the strategy wants.
 
+use std::hint::black_box;
 use std::rc::Rc;
 use std::slice;
 use std::task::{Context, Poll, Waker};
@@ -40,6 +41,10 @@ impl<H: Host, S: Strategy> State<H, S> {
     /// Most polls end without any action, so this stays out of their way.
     #[inline(never)]
     fn carry_out_polled(&mut self, actions: &mut Vec<Action>, now: Duration) {
+        // None of the connections is in the cache: all are looked for at once, not one after the other.
+        for peer in actions.iter().filter_map(Action::peer) {
+            black_box(self.links[peer.index()].touch());
+        }
         actions.sort_unstable_by_key(Action::order);
         let mut frames = self.scratch.take_frames();
         for group in actions.chunk_by(|a, b| a.peer() == b.peer()) {
