@@ -31,7 +31,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 OwnedEvent::Received { hash, .. } => {
                     let body = String::from_utf8_lossy(store.read(&hash).expect("just received"));
-                    eprintln!("# BEGIN {hash}\n{body}\n# END {hash}");
+                    // In one piece, as two of these may share a terminal.
+                    let text = format!("# BEGIN {hash}\n{body}\n# END {hash}\n");
+                    eprint!("{text}");
                     lacking -= 1;
                 }
                 OwnedEvent::NotFound(_) | OwnedEvent::Failed { .. } => lacking -= 1,
