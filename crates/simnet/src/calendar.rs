@@ -57,6 +57,9 @@ impl Span {
 /// A chunk of an arena; a record lies in one chunk, and one that is longer has a chunk of its own.
 const CHUNK: usize = 4 << 10;
 
+/// Places in a chunk of them.
+const PLACES: usize = 64;
+
 /// Records begin at multiples of this many bytes.
 const ALIGN: usize = 8;
 
@@ -73,24 +76,29 @@ impl Pool {
         spare.unwrap_or_else(|| [0; CHUNK].into())
     }
 
+    fn places(&mut self) -> Vec<Place> {
+        let spare = self.places.pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(PLACES))
+    }
+
     /// Takes the buffers of a window that is over.
-    pub(crate) fn recycle(&mut self, window: Window) {
-        let Window {
-            mut places, chunks, ..
-        } = window;
-        if places.capacity() > 0 {
-            places.clear();
-            self.places.push(places);
-        }
-        let usual = chunks.into_iter().filter(|chunk| chunk.len() == CHUNK);
-        self.chunks.extend(usual);
+    fn recycle(&mut self, window: Window) {
+        let chunks = window.chunks.into_iter();
+        self.chunks
+            .extend(chunks.filter(|chunk| chunk.len() == CHUNK));
+        self.recycle_places(window.places);
+    }
+
+    fn recycle_places(&mut self, mut places: Vec<Vec<Place>>) {
+        places.iter_mut().for_each(Vec::clear);
+        self.places.append(&mut places);
     }
 }
 
 /// All events of a span of time, and the bytes that they carry.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    pub(crate) places: Vec<Place>,
+    places: Vec<Vec<Place>>,
     chunks: Vec<Box<[u8]>>,
     /// Bytes of the last chunk that are taken.
     taken: usize,
@@ -139,12 +147,23 @@ impl Window {
     }
 
     fn push_place(&mut self, pool: &mut Pool, place: Place) {
-        if self.places.capacity() == 0
-            && let Some(spare) = pool.places.pop()
-        {
-            self.places = spare;
+        match self.places.last_mut() {
+            Some(last) if last.len() < PLACES => last.push(place),
+            _ => {
+                let mut places = pool.places();
+                places.push(place);
+                self.places.push(places);
+            }
         }
-        self.places.push(place);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// In no particular order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().flatten()
     }
 
     /// The event that has this place, and where its payload lies; `None`: a wake.
@@ -176,21 +195,22 @@ impl Window {
         &self.chunks[span.chunk as usize][span.start as usize..span.end as usize]
     }
 
-    /// Moves the events from `time` on behind the others; how many come before.
-    pub(crate) fn move_later_to_the_end(&mut self, time: Time) -> usize {
-        let mut early = 0;
-        for at in 0..self.places.len() {
-            if self.places[at].time < time {
-                self.places.swap(early, at);
-                early += 1;
+    /// Takes the places before `end` out; the records stay.
+    fn take_places(&mut self, pool: &mut Pool, end: Time, taken: &mut Vec<Place>) {
+        let places = std::mem::take(&mut self.places);
+        for place in places.iter().flatten() {
+            if place.time < end {
+                taken.push(*place);
+            } else {
+                self.push_place(pool, *place);
             }
         }
-        early
+        pool.recycle_places(places);
     }
 
     /// Payload bytes of streams that wait here.
     pub(crate) fn data_bytes(&self) -> u64 {
-        let events = self.places.iter().filter_map(|place| self.event(*place));
+        let events = self.places().filter_map(|place| self.event(*place));
         let data = events.filter(|(event, _)| event.record.kind == Kind::Data);
         data.map(|(_, payload)| u64::from(payload.len())).sum()
     }
@@ -252,7 +272,7 @@ impl Calendar {
 
     /// Takes in what other shards' nodes sent.
     pub(crate) fn import(&mut self, sent: Window) {
-        for place in &sent.places {
+        for place in sent.places() {
             let (window, pool) = self.window(place.time);
             sent.copy_to(*place, window, pool);
         }
@@ -262,7 +282,7 @@ impl Calendar {
     /// The index of the first window that holds an event.
     pub(crate) fn next(&self) -> Option<u64> {
         (self.base..self.base + RING)
-            .find(|index| !self.ring[(index % RING) as usize].places.is_empty())
+            .find(|index| !self.ring[(index % RING) as usize].is_empty())
             .or_else(|| self.overflow.keys().next().copied())
     }
 
@@ -272,8 +292,9 @@ impl Calendar {
         (edge(index), edge(index + 1))
     }
 
-    /// Takes the window `index` out; the calendar goes on from there. It comes back by [`Calendar::put_back`].
-    pub(crate) fn take(&mut self, index: u64) -> Window {
+    /// Takes the window `index` out, and the places of what happens in it before `end`; the calendar goes on from there. The window comes back
+    /// by [`Calendar::put_back`].
+    pub(crate) fn take(&mut self, index: u64, end: Time, places: &mut Vec<Place>) -> Window {
         debug_assert!(index >= self.base, "time does not go back");
         self.base = index;
         while let Some(entry) = self.overflow.first_entry() {
@@ -281,31 +302,30 @@ impl Calendar {
                 break;
             }
             let slot = &mut self.ring[(*entry.key() % RING) as usize];
-            debug_assert!(slot.places.is_empty(), "a window is in one place only");
+            debug_assert!(slot.is_empty(), "a window is in one place only");
             *slot = entry.remove();
         }
-        std::mem::take(&mut self.ring[(index % RING) as usize])
+        let mut window = std::mem::take(&mut self.ring[(index % RING) as usize]);
+        window.take_places(&mut self.pool, end, places);
+        window
     }
 
-    /// Gives back a window whose first `handled` events are over; the others, if any, stay for later.
-    pub(crate) fn put_back(&mut self, index: u64, mut window: Window, handled: usize) {
-        if handled < window.places.len() {
-            window.places.drain(..handled);
+    /// Gives back a window whose places that were taken are over; the others, if any, stay for later.
+    pub(crate) fn put_back(&mut self, index: u64, mut window: Window) {
+        if !window.is_empty() {
             let slot = &mut self.ring[(index % RING) as usize];
-            for place in &slot.places {
+            for place in slot.places() {
                 slot.copy_to(*place, &mut window, &mut self.pool);
             }
-            let copied = std::mem::replace(slot, window);
-            self.pool.recycle(copied);
-        } else {
-            self.pool.recycle(window);
+            std::mem::swap(slot, &mut window);
         }
+        self.pool.recycle(window);
     }
 
     /// The places of everything underway, in no particular order.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         let windows = self.ring.iter().chain(self.overflow.values());
-        windows.flat_map(|window| &window.places)
+        windows.flat_map(Window::places)
     }
 
     /// Payload bytes of streams that are underway.
@@ -348,8 +368,9 @@ mod tests {
         }
         let sent: usize = lengths.iter().sum();
         assert_eq!(calendar.data_bytes(), sent as u64);
-        let window = calendar.take(0);
-        let (pairs, rest) = window.places.as_chunks();
+        let mut places = Vec::new();
+        let window = calendar.take(0, Time::MAX, &mut places);
+        let (pairs, rest) = places.as_chunks();
         assert!(rest.is_empty());
         for ((dest, length), [data, wake]) in (0..).zip(lengths).zip(pairs) {
             let (event, payload) = window.event(*data).expect("it is no wake");
@@ -366,16 +387,14 @@ mod tests {
         for (time, dest) in [(5, 1), (700, 2), (6, 3)] {
             push(&mut calendar, time, dest, 3);
         }
-        let mut window = calendar.take(0);
-        let handled = window.move_later_to_the_end(Time::from_nanos(500));
-        assert_eq!(handled, 2);
+        let mut places = Vec::new();
+        let window = calendar.take(0, Time::from_nanos(500), &mut places);
+        assert_eq!(places.len(), 2);
         push(&mut calendar, 600, 4, 3);
-        calendar.put_back(0, window, handled);
-        let window = calendar.take(0);
-        let left = window
-            .places
-            .iter()
-            .filter_map(|place| window.event(*place));
+        calendar.put_back(0, window);
+        places.clear();
+        let window = calendar.take(0, Time::MAX, &mut places);
+        let left = places.iter().filter_map(|place| window.event(*place));
         let left: Vec<_> = left
             .map(|(event, payload)| (event.dest, window.bytes(payload)))
             .collect();
@@ -387,9 +406,8 @@ mod tests {
         let mut calendar = Calendar::new(1000);
         for index in 0..1000 {
             push(&mut calendar, index * 1000, 0, 50);
-            let window = calendar.take(index);
-            let handled = window.places.len();
-            calendar.put_back(index, window, handled);
+            let window = calendar.take(index, Time::MAX, &mut Vec::new());
+            calendar.put_back(index, window);
         }
         assert_eq!(calendar.pool.chunks.len(), 1);
         assert_eq!(calendar.pool.places.len(), 1);

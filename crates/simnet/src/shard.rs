@@ -23,6 +23,8 @@ pub(crate) struct Shard<T> {
     plan: Rc<Plan>,
     range: Range<NodeId>,
     reverse: bool,
+    /// The places of a window's events; the buffer serves every window.
+    places: Vec<Place>,
     /// What the application keeps of each node.
     pub(crate) nodes: Vec<T>,
 }
@@ -53,6 +55,7 @@ impl<T> Shard<T> {
             plan,
             range,
             reverse,
+            places: Vec::new(),
             nodes,
         }
     }
@@ -89,26 +92,21 @@ impl<T> Shard<T> {
 
     /// Runs every node over the part of the window that lies before `end`.
     pub(crate) fn run_window(&mut self, index: u64, end: Time) {
-        let mut core = self.core.borrow_mut();
-        let mut window = core.calendar.take(index);
-        let handled = match core.calendar.span(index).1 <= end {
-            true => window.places.len(),
-            false => window.move_later_to_the_end(end),
-        };
-        let mut places = std::mem::take(&mut window.places);
-        put_in_order(self.plan.seed, &mut places[..handled]);
-        core.window = window;
-        drop(core);
-        let groups = places[..handled].chunk_by(|a, b| a.dest == b.dest);
+        let mut places = std::mem::take(&mut self.places);
+        let window = self.core_mut().calendar.take(index, end, &mut places);
+        self.core_mut().window = window;
+        put_in_order(self.plan.seed, &mut places);
+        let groups = places.chunk_by(|a, b| a.dest == b.dest);
         if self.reverse {
             self.run_groups(groups.rev(), end);
         } else {
             self.run_groups(groups, end);
         }
+        places.clear();
+        self.places = places;
         let mut core = self.core.borrow_mut();
-        let mut window = std::mem::take(&mut core.window);
-        window.places = places;
-        core.calendar.put_back(index, window, handled);
+        let window = std::mem::take(&mut core.window);
+        core.calendar.put_back(index, window);
     }
 
     /// Runs the nodes in turn.

@@ -223,7 +223,7 @@ impl<T> World<T> {
         for from in 0..shards {
             for to in (0..shards).filter(|to| *to != from) {
                 let sent = self.shards[from as usize].take_outbox(to);
-                if !sent.places.is_empty() {
+                if !sent.is_empty() {
                     self.shards[to as usize].core_mut().calendar.import(sent);
                 }
             }
