@@ -16,7 +16,7 @@ pub(super) struct Serving {
     channels: u64,
     /// Numbers given out and not yet used, kept from the first one on that the application chose itself: those which we
     /// count cannot meet each other.
-    announced: Option<BTreeSet<u64>>,
+    announced: Option<Box<BTreeSet<u64>>>,
 }
 
 impl Default for Serving {
@@ -310,7 +310,8 @@ impl Serving {
                 .responses
                 .iter()
                 .filter(|(_, served)| served.channel == 0);
-            self.announced = Some(unused.map(|(_, served)| served.sequence).collect());
+            let unused = unused.map(|(_, served)| served.sequence).collect();
+            self.announced = Some(Box::new(unused));
         }
         self.announced
             .as_mut()
