@@ -4,6 +4,10 @@ use std::mem;
 /// A map that nearly always has one entry or none: a single one stands in the map itself, and takes no heap. A few take
 /// what they need and no more.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::box_collection,
+    reason = "a tree in its place would make the single entry, which is the usual one, larger"
+)]
 pub(crate) enum Few<K, V> {
     #[default]
     None,

@@ -8,6 +8,10 @@ use crate::{Event, Hash, Kind, Misuse, ProtocolError, ServedId, Tag, Verifier};
 
 /// Contents that the peer has asked for and that are not yet sent.
 #[derive(Debug)]
+#[expect(
+    clippy::box_collection,
+    reason = "most applications choose no numbers, and there is one of these for each content served"
+)]
 pub(super) struct Serving {
     responses: Few<u32, Served>,
     /// The content that was served last: the round goes on behind it.
