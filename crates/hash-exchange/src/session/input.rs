@@ -1,6 +1,6 @@
 use std::mem;
 
-use super::{HEADER_LEN, Session, short_header};
+use super::{HEADER_LEN, Next, Session, short_header};
 use crate::wire::frame::{Frame, FrameKind, Peek, peek};
 use crate::wire::rpc::{self, Message};
 use crate::wire::varint;
@@ -63,18 +63,23 @@ impl<V: Verifier> Session<V> {
     /// Reads to the next event; silent at the end of the input.
     #[inline]
     pub(super) fn step<'i>(&mut self, input: &mut &'i [u8]) -> Result<Step<'i>, ProtocolError> {
-        if let Some(receiving) = &mut self.receiving {
-            receiving.input.release();
+        if self.next != Next::Frame
+            && let Some(receiving) = &mut self.receiving
+        {
+            receiving.release();
         }
         loop {
             let reading = match &self.receiving {
+                Some(_) if self.next == Next::Frame => Reading::Between,
                 Some(receiving) if receiving.has_news() => {
                     if let Some(step) = self.settle()? {
                         return Ok(step);
                     }
                     continue;
                 }
-                Some(receiving) => receiving.input.reading,
+                Some(receiving) => receiving
+                    .input()
+                    .map_or(Reading::Between, |input| input.reading),
                 None => Reading::Between,
             };
             if input.is_empty() {
@@ -109,7 +114,7 @@ impl<V: Verifier> Session<V> {
         let whole = usize::try_from(len).ok();
         if let Some((frame, rest)) = whole.and_then(|len| input.split_at_checked(len)) {
             *input = rest;
-            return self.frame(frame);
+            return self.frame(frame, rest);
         }
         self.read_frame(len, false, input)
     }
@@ -151,11 +156,8 @@ impl<V: Verifier> Session<V> {
         whole: bool,
         input: &mut &'i [u8],
     ) -> Result<Step<'i>, ProtocolError> {
-        let held = self
-            .receiving
-            .as_ref()
-            .map_or(0, |receiving| receiving.input.buffer.len());
-        if held > 0 {
+        let input_held = self.receiving.as_ref().and_then(|it| it.input());
+        if input_held.is_some_and(|held| !held.buffer.is_empty()) {
             return self.read_frame_on(len, whole, input);
         }
         if input.len() as u64 >= len {
@@ -164,7 +166,7 @@ impl<V: Verifier> Session<V> {
             if self.receiving.is_some() {
                 self.set_reading(Reading::Between);
             }
-            return self.frame(frame);
+            return self.frame(frame, rest);
         }
         let (taken, reading) = self.look(input, len, whole)?;
         if taken.is_none() {
@@ -241,7 +243,7 @@ impl<V: Verifier> Session<V> {
 
     /// A frame that was held has become whole.
     fn held_frame<'i>(&mut self, frame: Vec<u8>) -> Result<Step<'i>, ProtocolError> {
-        let Step::Event(event) = self.frame(&frame)? else {
+        let Step::Event(event) = self.frame(&frame, &[])? else {
             return Ok(Step::Silent);
         };
         let note = match detach(event) {
@@ -268,16 +270,17 @@ impl<V: Verifier> Session<V> {
             Reading::Data { channel, left }
         });
         match channel {
-            Some(channel) => self.data(channel, chunk),
+            Some(channel) => self.data(channel, chunk, if left == 0 { rest } else { &[] }),
             None => Ok(Step::Silent),
         }
     }
 
-    /// Reads a whole frame.
-    fn frame<'m>(&mut self, bytes: &'m [u8]) -> Result<Step<'m>, ProtocolError> {
+    /// Reads a whole frame. `rest`: what comes behind it, as far as it is here.
+    fn frame<'m>(&mut self, bytes: &'m [u8], rest: &[u8]) -> Result<Step<'m>, ProtocolError> {
         if bytes.is_empty() {
             return Ok(Step::Silent);
         }
+        self.look_next();
         let frame = Frame::parse(bytes, self.limits().name)?;
         if frame.channel < 0 {
             // Of the frames on our own channels only a cancellation has a meaning. The rest is room for an extension.
@@ -287,15 +290,20 @@ impl<V: Verifier> Session<V> {
             let cancelled = self.cancelled(frame.channel.unsigned_abs(), frame.name);
             return Ok(cancelled.map_or(Step::Silent, Step::Event));
         }
-        self.frame_on(frame.channel.unsigned_abs(), &frame)
+        self.frame_on(frame.channel.unsigned_abs(), &frame, rest)
     }
 
     fn set_reading(&mut self, reading: Reading) {
-        self.receiving.get_or_insert_default().input.reading = reading;
+        self.input().reading = reading;
     }
 
     fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.receiving.get_or_insert_default().input.buffer
+        &mut self.input().buffer
+    }
+
+    fn input(&mut self) -> &mut Input {
+        self.look_next();
+        self.receiving.get_or_insert_default().input_mut()
     }
 }
 
@@ -309,8 +317,12 @@ impl Input {
         self.buffer = bytes;
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && !self.is_in_frame()
+    }
+
     /// Frees the bytes that the last event borrowed.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         if !self.is_in_frame() && !self.buffer.is_empty() {
             self.buffer = Vec::new();
         }

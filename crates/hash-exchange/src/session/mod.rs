@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use self::input::Step;
-use self::receiving::Receiving;
+use self::receiving::{Receiving, write_request};
 use self::serving::Serving;
 use crate::wire::frame::{FrameKind, Header};
 use crate::wire::rpc;
@@ -64,7 +64,18 @@ pub struct Session<V: Verifier = Sha1> {
     begun: bool,
     closing: Closing,
     close_received: bool,
-    failed: bool,
+    next: Next,
+}
+
+/// Where `receive` begins. It stands here so that a message which concerns no transfer is read without a look at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// A frame: nothing else is to be told, held or sent.
+    Frame,
+    /// What is under way towards us has to be looked at first.
+    Look,
+    /// Nowhere: the peer has said what it must not.
+    Failed,
 }
 
 /// How far our CLOSE has come.
@@ -114,7 +125,7 @@ impl<V: Verifier> Session<V> {
             begun: false,
             closing: Closing::No,
             close_received: false,
-            failed: false,
+            next: Next::Frame,
         }
     }
 
@@ -166,21 +177,19 @@ impl<V: Verifier> Session<V> {
         let hashes = first.into_iter().chain(second).chain(hashes);
         reserve(out, FRAME_WITHOUT_HASHES + hashes.size_hint().0 * HASH_LEN);
         let start = self.begin(rpc::REQUEST, out);
-        let most = self.limits().requested as usize;
-        let receiving = self.receiving.get_or_insert_default();
-        let mark = receiving.mark();
-        let room = most.saturating_sub(receiving.requested());
-        let asked = receiving
-            .ask(hashes, room, out)
-            .and_then(|()| self.commit(Kind::Request, start, out));
-        match asked {
-            Ok(_) => self.asked = self.asked.wrapping_add(1),
-            Err(_) => {
+        let room = self.room();
+        let written = write_request(hashes, room, out);
+        match written.and_then(|wanted| Ok((wanted, self.commit(Kind::Request, start, out)?))) {
+            Ok((wanted, tag)) => {
+                self.receiving.get_or_insert_default().ask(wanted);
+                self.asked = self.asked.wrapping_add(1);
+                Ok(tag)
+            }
+            Err(misuse) => {
                 out.truncate(start);
-                self.receiving.as_mut().expect("just used").rewind(mark);
+                Err(misuse)
             }
         }
-        asked
     }
 
     /// Tells the peer our name.
@@ -217,7 +226,9 @@ impl<V: Verifier> Session<V> {
     /// Encodes a frame that the session owes of its own accord, if there is one: the cancellation of a content that had
     /// not begun when it was cancelled, the refusal of a REQUEST that crossed our CLOSE, CLOSE itself.
     pub fn transmit(&mut self, out: &mut Vec<u8>) -> Option<Tag> {
-        if let Some((channel, sequence)) = self.receiving.as_mut().and_then(|r| r.take_cancelled())
+        if self.next != Next::Frame
+            && let Some(receiving) = &mut self.receiving
+            && let Some((channel, sequence)) = receiving.take_cancelled()
         {
             return Some(write_cancel(channel, sequence, out));
         }
@@ -243,6 +254,7 @@ impl<V: Verifier> Session<V> {
     ) -> Result<Option<Tag>, Misuse> {
         let receiving = self.receiving.as_mut().ok_or(Misuse::NotOpen)?;
         let open = receiving.cancel(response)?;
+        self.look_next();
         Ok(open.map(|(channel, sequence)| write_cancel(channel, sequence, out)))
     }
 
@@ -258,24 +270,22 @@ impl<V: Verifier> Session<V> {
         &'s mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Event<'s>>, ProtocolError> {
-        if self.failed {
+        if self.next == Next::Failed {
             return Err(ProtocolError::Failed);
         }
         let step = self.step(input);
-        self.failed = step.is_err();
+        if step.is_err() {
+            self.next = Next::Failed;
+        }
         match step? {
             Step::Event(event) => Ok(Some(event)),
             Step::Held(note) => {
                 let receiving = self.receiving.as_ref().expect("it holds the bytes");
-                Ok(Some(note.event(&receiving.input)))
+                Ok(Some(note.event(receiving.held())))
             }
             Step::Silent => {
-                if self
-                    .receiving
-                    .as_ref()
-                    .is_some_and(|receiving| receiving.is_idle())
-                {
-                    self.receiving = None;
+                if self.next == Next::Look {
+                    self.looked();
                 }
                 Ok(None)
             }
@@ -289,7 +299,7 @@ impl<V: Verifier> Session<V> {
     /// It ended too early: within a frame, or owing us something.
     pub fn end(&mut self) -> Result<(), ProtocolError> {
         match &self.receiving {
-            Some(receiving) if receiving.input.is_in_frame() => Err(ProtocolError::EndInFrame),
+            Some(receiving) if receiving.is_in_frame() => Err(ProtocolError::EndInFrame),
             Some(receiving) if !receiving.is_settled() => Err(ProtocolError::EndWithOpen {
                 requested: receiving.wanted(),
                 responses: receiving.responses(),
@@ -315,10 +325,42 @@ impl<V: Verifier> Session<V> {
     /// There may be something to encode that nobody has to ask for.
     #[inline]
     pub(crate) fn has_output(&self) -> bool {
-        let receiving = self.receiving.as_ref();
         self.serving.is_some()
             || self.closing != Closing::No
-            || receiving.is_some_and(|receiving| receiving.has_cancelled())
+            || (self.next != Next::Frame && self.has_cancelled())
+    }
+
+    fn has_cancelled(&self) -> bool {
+        let receiving = self.receiving.as_ref();
+        receiving.is_some_and(|receiving| receiving.has_cancelled())
+    }
+
+    /// What is under way towards us may have changed.
+    const fn look_next(&mut self) {
+        if matches!(self.next, Next::Frame) {
+            self.next = Next::Look;
+        }
+    }
+
+    /// Everything is read: frees what is empty.
+    fn looked(&mut self) {
+        let Some(receiving) = &mut self.receiving else {
+            self.next = Next::Frame;
+            return;
+        };
+        receiving.shrink();
+        if receiving.is_idle() {
+            self.receiving = None;
+            self.next = Next::Frame;
+        } else if !receiving.is_busy() {
+            self.next = Next::Frame;
+        }
+    }
+
+    /// So many hashes more may be asked for.
+    fn room(&self) -> usize {
+        let requested = self.receiving.as_ref().map_or(0, |it| it.requested());
+        (self.limits().requested as usize).saturating_sub(requested)
     }
 
     /// Nothing is under way that CLOSE has to wait for.
@@ -338,8 +380,7 @@ impl<V: Verifier> Session<V> {
 
     /// A REQUEST for one hash, which is the usual one: it meets no other.
     fn request_single(&mut self, hash: &Hash, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
-        let requested = self.receiving.as_ref().map_or(0, |it| it.requested());
-        if requested >= self.limits().requested as usize {
+        if self.room() == 0 {
             return Err(Misuse::TooManyRequested);
         }
         let tag = self.write_single(rpc::REQUEST, Kind::Request, hash, out)?;
@@ -460,6 +501,11 @@ const fn short_header(zigzag: u8, len: usize) -> [u8; HEADER_LEN] {
 /// The same with the name "0".
 const NAMED_HEADER_LEN: usize = HEADER_LEN + 3;
 
+/// The END of a content on a channel below 64, as every known writer writes it.
+const fn short_end(zigzag: u8) -> [u8; 5] {
+    [4, 0x08, zigzag, 0x18, 2]
+}
+
 /// Room for a frame of a message that has no hashes, with the longest header.
 const FRAME_WITHOUT_HASHES: usize = 22;
 /// Room for a SHA-1 in AVAILABLE and REQUEST.
@@ -520,11 +566,14 @@ fn write_cancel(channel: u32, sequence: u64, out: &mut Vec<u8>) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Sha1State;
 
     #[test]
     fn a_session_and_its_events_are_small() {
         // A node of a large network holds one session for each neighbour, and an event is moved on the way of every frame.
         assert_eq!(size_of::<Session>(), 64);
+        assert_eq!(size_of::<Receiving<Sha1State>>(), 64);
+        assert_eq!(size_of::<Serving>(), 72);
         assert!(size_of::<Event<'_>>() <= 56, "{}", size_of::<Event<'_>>());
     }
 

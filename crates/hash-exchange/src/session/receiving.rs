@@ -1,30 +1,36 @@
 mod requests;
+mod wanted;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use self::requests::Places;
+pub(super) use self::wanted::write_request;
+use self::wanted::{Places, Requests, Wanted};
 use super::input::{Input, Step};
-use super::{Closing, MAX_SEQUENCE, Session};
+use super::{Closing, MAX_SEQUENCE, Session, short_end};
 use crate::few::Few;
 use crate::wire::frame::{Frame, FrameKind, channel_number};
 use crate::wire::rpc::{self, Mappings, Message};
 use crate::{BodyError, Event, Hash, Hashes, ProtocolError, ResponseId, Verifier};
 
-/// What is under way towards us.
+/// What is under way towards us: a line of the cache, as long as it is one content at a time.
 #[derive(Debug)]
 pub(super) struct Receiving<S> {
-    pub(super) input: Input,
     /// Our REQUESTs, oldest first, one after the other.
-    wanted: VecDeque<Wanted>,
-    /// Hashes among `wanted`.
-    wanted_hashes: usize,
-    /// The oldest REQUEST is answered: what it settles is told, event by event, before anything else is read.
-    settling: bool,
+    wanted: Requests,
     /// Contents announced and begun, and all else that the peer's channels carry.
     channels: Few<Key, Channel<S>>,
+    rare: Option<Box<Rare<S>>>,
     /// Contents in `channels` of which the application will hear more.
-    responses: usize,
+    responses: u32,
+    /// The oldest REQUEST is answered: what it settles is told, event by event, before anything else is read.
+    settling: bool,
+}
+
+/// What is seldom there.
+#[derive(Debug)]
+struct Rare<S> {
+    input: Input,
     rpc_channels: u32,
     /// Contents that came before their HASHES, by sequence number.
     early: BTreeMap<u64, Early>,
@@ -37,21 +43,26 @@ pub(super) struct Receiving<S> {
     cancelled: Vec<(u32, u64)>,
 }
 
-#[derive(Debug)]
-enum Wanted {
-    /// Asked for.
-    Hash(Hash),
-    /// Announced under this sequence number.
-    Announced(u64),
-    /// Here a REQUEST ends.
-    End,
-}
-
 /// A content by the number that it goes by: the channel once it has begun, the sequence number before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Channel(u32),
-    Announced(u64),
+struct Key(u64);
+
+impl Key {
+    const CHANNELS: u64 = 1 << u32::BITS;
+
+    fn channel(channel: u32) -> Self {
+        Self(u64::from(channel))
+    }
+
+    /// Numbers that are too high for a content make a key that nothing has.
+    const fn announced(sequence: u64) -> Self {
+        Self(sequence.saturating_add(Self::CHANNELS))
+    }
+
+    /// The channel, if it is one.
+    fn as_channel(self) -> Option<u32> {
+        u32::try_from(self.0).ok()
+    }
 }
 
 #[derive(Debug)]
@@ -68,10 +79,13 @@ enum Channel<S> {
 #[derive(Debug)]
 struct Response<S> {
     id: ResponseId,
+    cancelled: bool,
+    /// The content was there whole, and this is what came of it.
+    checked: Option<bool>,
     hash: Hash,
     sequence: u64,
-    cancelled: bool,
-    state: S,
+    /// What its pieces so far come to, if there were any.
+    state: Option<Box<S>>,
 }
 
 #[derive(Debug, Default)]
@@ -105,25 +119,23 @@ impl<V: Verifier> Session<V> {
             return Ok(None);
         };
         loop {
-            if let Some((response, ending)) = receiving.ended.take() {
-                return Ok(Some(Step::Event(verdict(
-                    &self.verifier,
-                    *response,
-                    ending,
-                ))));
-            }
-            if let Some(sequence) = receiving.replay.take() {
-                if let Some(note) = receiving.replay_early(sequence, &self.verifier) {
-                    return Ok(Some(Step::Held(note)));
+            if let Some(rare) = receiving.rare.as_deref_mut() {
+                if let Some((response, ending)) = rare.ended.take() {
+                    let event = verdict(&self.verifier, *response, ending);
+                    return Ok(Some(Step::Event(event)));
                 }
-                continue;
+                if let Some(sequence) = rare.replay.take() {
+                    if let Some(note) = receiving.replay_early(sequence, &self.verifier) {
+                        return Ok(Some(Step::Held(note)));
+                    }
+                    continue;
+                }
             }
             if !receiving.settling {
                 return Ok(None);
             }
-            match receiving.wanted.pop_front() {
+            match receiving.wanted.pop() {
                 Some(Wanted::Hash(hash)) => {
-                    receiving.wanted_hashes -= 1;
                     return Ok(Some(Step::Event(Event::NotFound { hash })));
                 }
                 Some(Wanted::Announced(sequence)) => {
@@ -131,7 +143,8 @@ impl<V: Verifier> Session<V> {
                 }
                 Some(Wanted::End) | None => receiving.settling = false,
             }
-            let unannounced = receiving.early.keys().next();
+            let rare = receiving.rare.as_deref();
+            let unannounced = rare.and_then(|rare| rare.early.keys().next());
             if let (true, Some(&sequence)) = (receiving.wanted.is_empty(), unannounced) {
                 return Err(ProtocolError::Unannounced { sequence });
             }
@@ -155,40 +168,42 @@ impl<V: Verifier> Session<V> {
         })
     }
 
-    /// Reads a frame on a channel that the peer opened, or opens with it.
+    /// Reads a frame on a channel that the peer opened, or opens with it. `rest`: what comes behind it, as far as it is here.
     #[inline]
     pub(super) fn frame_on<'m>(
         &mut self,
         channel: u32,
         frame: &Frame<'m>,
+        rest: &[u8],
     ) -> Result<Step<'m>, ProtocolError> {
         let route = self.route(channel, frame.name)?;
         match (route, frame.kind) {
             (Route::Messages, FrameKind::Data) => self.message(frame.data),
-            (Route::Content, FrameKind::Data) => self.data(channel, frame.data),
+            (Route::Content, FrameKind::Data) => self.data(channel, frame.data, rest),
             (Route::Nowhere, FrameKind::Data) => Ok(Step::Silent),
             (_, FrameKind::End) => self.end_channel(channel, Ending::End),
             (_, FrameKind::Error) => self.end_channel(channel, Ending::error(frame.data)),
         }
     }
 
-    /// The next bytes of a content.
+    /// The next bytes of a content. `rest`: what comes behind them, as far as it is here.
     pub(super) fn data<'m>(
         &mut self,
         channel: u32,
         chunk: &'m [u8],
+        rest: &[u8],
     ) -> Result<Step<'m>, ProtocolError> {
         let most = self.limits().early_bytes;
         let receiving = self.receiving.as_deref_mut();
         let receiving = receiving.expect("the channel is open");
-        match receiving.channels.get_mut(&Key::Channel(channel)) {
+        match receiving.channels.get_mut(&Key::channel(channel)) {
             Some(Channel::Response(response)) if !chunk.is_empty() => {
-                self.verifier.update(&mut response.state, chunk);
+                response.update(&self.verifier, chunk, ends(channel, rest));
                 let response = response.id;
                 return Ok(Step::Event(Event::Body { response, chunk }));
             }
             Some(&mut Channel::Early(sequence)) => {
-                let early = receiving.early(sequence, chunk.len(), most)?;
+                let early = receiving.rare().early(sequence, chunk.len(), most)?;
                 early.bytes.extend_from_slice(chunk);
             }
             _ => {}
@@ -213,7 +228,7 @@ impl<V: Verifier> Session<V> {
 
     fn route_content(&mut self, channel: u32, name: Option<&str>) -> Result<Route, ProtocolError> {
         let named = name.is_some_and(|name| !name.is_empty());
-        let key = Key::Channel(channel);
+        let key = Key::channel(channel);
         match self
             .receiving
             .as_ref()
@@ -230,34 +245,38 @@ impl<V: Verifier> Session<V> {
         let Some(sequence) = channel_number(channel, name)?.checked_sub(1) else {
             return self.open_messages(channel);
         };
-        let key = Key::Channel(channel);
+        let key = Key::channel(channel);
         let most = self.limits().early_channels as usize;
         let Some(receiving) = self.receiving.as_deref_mut() else {
             return Err(ProtocolError::Unannounced { sequence });
         };
-        match receiving.channels.remove(&Key::Announced(sequence)) {
+        match receiving.channels.remove(&Key::announced(sequence)) {
             Some(Channel::Response(response)) if response.cancelled => {
                 receiving.channels.insert(key, Channel::Cancelled);
-                receiving.cancelled.push((channel, sequence));
+                receiving.rare().cancelled.push((channel, sequence));
                 return Ok(Route::Nowhere);
             }
             Some(response) => {
                 receiving.channels.insert(key, response);
                 return Ok(Route::Content);
             }
-            None if receiving.wanted.is_empty() || receiving.early.contains_key(&sequence) => {
+            None if receiving.wanted.is_empty() => {
                 return Err(ProtocolError::Unannounced { sequence });
             }
-            None if receiving.early.len() >= most => {
-                return Err(ProtocolError::TooEarly);
-            }
             None => {}
+        }
+        let rare = receiving.rare();
+        if rare.early.contains_key(&sequence) {
+            return Err(ProtocolError::Unannounced { sequence });
+        }
+        if rare.early.len() >= most {
+            return Err(ProtocolError::TooEarly);
         }
         let early = Early {
             channel,
             ..Early::default()
         };
-        receiving.early.insert(sequence, early);
+        rare.early.insert(sequence, early);
         receiving.channels.insert(key, Channel::Early(sequence));
         Ok(Route::Content)
     }
@@ -266,20 +285,21 @@ impl<V: Verifier> Session<V> {
     fn open_messages(&mut self, channel: u32) -> Result<Route, ProtocolError> {
         if self.rpc_channel.is_none() {
             if let Some(receiving) = &mut self.receiving {
-                receiving.channels.remove(&Key::Channel(channel));
+                receiving.channels.remove(&Key::channel(channel));
             }
             self.rpc_channel = one_more(channel);
             return Ok(Route::Messages);
         }
         let most = self.limits().rpc_channels;
         let receiving = self.receiving.get_or_insert_default();
-        if receiving.rpc_channels + 1 >= most {
+        let rare = receiving.rare();
+        if rare.rpc_channels + 1 >= most {
             return Err(ProtocolError::TooManyChannels);
         }
-        receiving.rpc_channels += 1;
+        rare.rpc_channels += 1;
         receiving
             .channels
-            .insert(Key::Channel(channel), Channel::Rpc);
+            .insert(Key::channel(channel), Channel::Rpc);
         Ok(Route::Messages)
     }
 
@@ -297,16 +317,16 @@ impl<V: Verifier> Session<V> {
         let Some(receiving) = self.receiving.as_deref_mut() else {
             return Ok(Step::Silent);
         };
-        match receiving.channels.remove(&Key::Channel(channel)) {
+        match receiving.channels.remove(&Key::channel(channel)) {
             Some(Channel::Response(response)) => {
                 receiving.responses -= 1;
                 return Ok(Step::Event(verdict(&self.verifier, *response, ending)));
             }
             Some(Channel::Early(sequence)) => {
-                let early = receiving.early(sequence, ending.held(), most)?;
+                let early = receiving.rare().early(sequence, ending.held(), most)?;
                 early.ending = Some(ending);
             }
-            Some(Channel::Rpc) => receiving.rpc_channels -= 1,
+            Some(Channel::Rpc) => receiving.rare().rpc_channels -= 1,
             Some(Channel::Cancelled) | None => {}
         }
         Ok(Step::Silent)
@@ -366,18 +386,18 @@ impl<V: Verifier> Session<V> {
             let Some(place) = places.find(&hash, &receiving.wanted) else {
                 return Err(ProtocolError::Unrequested(hash));
             };
-            receiving.wanted[place] = Wanted::Announced(sequence);
-            receiving.wanted_hashes -= 1;
+            receiving.wanted.announce(place, sequence);
             receiving.responses += 1;
             let response = Box::new(Response {
                 id: ResponseId(self.next_response),
-                state: self.verifier.start(&hash),
+                cancelled: false,
+                checked: None,
                 hash,
                 sequence,
-                cancelled: false,
+                state: None,
             });
             self.next_response = self.next_response.wrapping_add(1);
-            let key = Key::Announced(sequence);
+            let key = Key::announced(sequence);
             if receiving
                 .channels
                 .insert(key, Channel::Response(response))
@@ -395,12 +415,19 @@ impl<V: Verifier> Session<V> {
 impl<S> Default for Receiving<S> {
     fn default() -> Self {
         Self {
-            input: Input::default(),
-            wanted: VecDeque::new(),
-            wanted_hashes: 0,
-            settling: false,
+            wanted: Requests::None,
             channels: Few::None,
+            rare: None,
             responses: 0,
+            settling: false,
+        }
+    }
+}
+
+impl<S> Default for Rare<S> {
+    fn default() -> Self {
+        Self {
+            input: Input::default(),
             rpc_channels: 0,
             early: BTreeMap::new(),
             early_bytes: 0,
@@ -408,6 +435,37 @@ impl<S> Default for Receiving<S> {
             ended: None,
             cancelled: Vec::new(),
         }
+    }
+}
+
+impl<S> Response<S> {
+    /// Takes the next bytes in. Bytes that are the whole content are checked at once, so that nothing is kept of them.
+    fn update<V: Verifier<State = S>>(&mut self, verifier: &V, chunk: &[u8], is_last: bool) {
+        if self.checked.is_some() {
+            // It went on behind its end.
+            self.checked = Some(false);
+        } else if let Some(state) = &mut self.state {
+            verifier.update(state, chunk);
+        } else {
+            let mut state = verifier.start(&self.hash);
+            verifier.update(&mut state, chunk);
+            if is_last {
+                self.checked = Some(verifier.matches(state, &self.hash));
+            } else {
+                self.state = Some(Box::new(state));
+            }
+        }
+    }
+
+    fn matches<V: Verifier<State = S>>(&mut self, verifier: &V) -> bool {
+        if let Some(checked) = self.checked {
+            return checked;
+        }
+        let state = match self.state.take() {
+            Some(state) => *state,
+            None => verifier.start(&self.hash),
+        };
+        verifier.matches(state, &self.hash)
     }
 }
 
@@ -440,17 +498,23 @@ fn one_more(channel: u32) -> Option<NonZeroU32> {
     NonZeroU32::new(channel + 1)
 }
 
+/// Whether the content on this channel ends with the frame at the front of these bytes.
+fn ends(channel: u32, bytes: &[u8]) -> bool {
+    channel < 64 && bytes.starts_with(&short_end((channel << 1) as u8))
+}
+
 fn verdict<V: Verifier>(
     verifier: &V,
-    response: Response<V::State>,
+    mut response: Response<V::State>,
     ending: Ending,
 ) -> Event<'static> {
+    let matches = matches!(ending, Ending::End) && response.matches(verifier);
     let Response {
         id, hash, sequence, ..
     } = response;
     let reason = match ending {
         Ending::Error(message) => BodyError::Peer(message),
-        Ending::End if verifier.matches(response.state, &hash) => {
+        Ending::End if matches => {
             return Event::Complete {
                 response: id,
                 hash,

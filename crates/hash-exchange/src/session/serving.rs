@@ -8,6 +8,10 @@ use crate::{Event, Hash, Kind, Misuse, ProtocolError, ServedId, Tag, Verifier};
 
 /// Contents that the peer has asked for and that are not yet sent.
 #[derive(Debug)]
+#[expect(
+    clippy::box_collection,
+    reason = "most applications choose no numbers, and there is one of these for each content served"
+)]
 pub(super) struct Serving {
     responses: Few<u32, Served>,
     /// The content that was served last: the round goes on behind it.
@@ -16,7 +20,7 @@ pub(super) struct Serving {
     channels: u64,
     /// Numbers given out and not yet used, kept from the first one on that the application chose itself: those which we
     /// count cannot meet each other.
-    announced: Option<BTreeSet<u64>>,
+    announced: Option<Box<BTreeSet<u64>>>,
 }
 
 impl Default for Serving {
@@ -310,7 +314,8 @@ impl Serving {
                 .responses
                 .iter()
                 .filter(|(_, served)| served.channel == 0);
-            self.announced = Some(unused.map(|(_, served)| served.sequence).collect());
+            let unused = unused.map(|(_, served)| served.sequence).collect();
+            self.announced = Some(Box::new(unused));
         }
         self.announced
             .as_mut()

@@ -88,6 +88,43 @@ fn a_body_that_is_not_of_its_hash_fails_and_the_session_lives_on() {
 }
 
 #[test]
+fn a_body_is_checked_the_same_in_one_read_and_in_many() {
+    for body in [&b""[..], b"beep", b"boop"] {
+        let beep = Hash::sha1(b"beep");
+        let (head, tail) = body.split_at(body.len() / 2);
+        for pieces in [&[body][..], &[head, tail]] {
+            let mut server = Session::default();
+            let (mut request, mut back) = (Vec::new(), Vec::new());
+            let asked = Session::default().request([&beep], &mut request);
+            asked.unwrap();
+            let mut input = &request[..];
+            while server.receive(&mut input).unwrap().is_some() {}
+            let answer = server.respond([(beep.clone(), None)], &mut back).unwrap();
+            for piece in pieces {
+                server.body(answer.served(0), piece, &mut back).unwrap();
+            }
+            server.finish(answer.served(0), &mut back).unwrap();
+            for split in 0..back.len() {
+                let mut client = Session::default();
+                client.request([&beep], &mut Vec::new()).unwrap();
+                let (first, second) = back.split_at(split);
+                let mut complete = None;
+                for mut piece in [first, second] {
+                    while let Some(event) = client.receive(&mut piece).unwrap() {
+                        match event {
+                            Event::Complete { .. } => complete = Some(true),
+                            Event::Failed { .. } => complete = Some(false),
+                            _ => {}
+                        }
+                    }
+                }
+                assert_eq!(complete, Some(body == b"beep"), "split at {split}");
+            }
+        }
+    }
+}
+
+#[test]
 fn automatic_numbers_step_round_those_that_are_given_out() {
     let mut pair = Pair::new();
     let (one, two, three) = (pair.b.holds(b"1"), pair.b.holds(b"2"), pair.b.holds(b"3"));

@@ -1,50 +1,53 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use super::{Channel, Early, Key, Receiving, Wanted};
-use crate::session::input::Note;
-use crate::wire::rpc;
+use super::wanted::Wanted;
+use super::{Channel, Early, Ending, Key, Rare, Receiving};
+use crate::session::input::{Input, Note};
 use crate::{Event, Hash, Misuse, ProtocolError, ResponseId, Verifier};
 
 impl<S> Receiving<S> {
-    /// Where our REQUESTs end, to return to when one cannot be sent.
-    pub(in crate::session) fn mark(&self) -> (usize, usize) {
-        (self.wanted.len(), self.wanted_hashes)
-    }
-
-    pub(in crate::session) fn rewind(&mut self, (len, hashes): (usize, usize)) {
-        self.wanted.truncate(len);
-        self.wanted_hashes = hashes;
-    }
-
-    /// Adds a REQUEST for at most `room` hashes, each once, and encodes them.
-    pub(in crate::session) fn ask<'h>(
-        &mut self,
-        hashes: impl IntoIterator<Item = &'h Hash>,
-        room: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Misuse> {
-        let mut asked = BTreeSet::new();
-        let mut count = 0;
-        for hash in hashes {
-            if !asked.insert(hash) {
-                continue;
-            }
-            count += 1;
-            if count > room {
-                return Err(Misuse::TooManyRequested);
-            }
-            rpc::write_hash(hash, out);
-            self.wanted.push_back(Wanted::Hash(hash.clone()));
-        }
-        self.wanted_hashes += count;
-        self.wanted.push_back(Wanted::End);
-        Ok(())
+    /// Adds a REQUEST, as [`write_request`] gave it.
+    pub(in crate::session) fn ask(&mut self, request: Vec<Wanted>) {
+        self.wanted.push(request);
     }
 
     /// Adds a REQUEST for one hash.
     pub(in crate::session) fn ask_single(&mut self, hash: Hash) {
-        self.wanted_hashes += 1;
-        self.wanted.extend([Wanted::Hash(hash), Wanted::End]);
+        self.wanted.push_single(hash);
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare<S> {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The frame that has come in part, if anything is known of it.
+    pub(in crate::session) fn input(&self) -> Option<&Input> {
+        self.rare.as_ref().map(|rare| &rare.input)
+    }
+
+    pub(in crate::session) fn input_mut(&mut self) -> &mut Input {
+        &mut self.rare().input
+    }
+
+    /// What holds the bytes that an event borrows.
+    pub(in crate::session) fn held(&self) -> &Input {
+        self.input().expect("it holds the bytes")
+    }
+
+    pub(in crate::session) fn is_in_frame(&self) -> bool {
+        self.input().is_some_and(Input::is_in_frame)
+    }
+
+    /// Frees the bytes that the last event borrowed.
+    pub(in crate::session) fn release(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.input.release();
+        }
+    }
+
+    /// Frees what holds nothing.
+    pub(in crate::session) fn shrink(&mut self) {
+        if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
+            self.rare = None;
+        }
     }
 
     /// Breaks off a content: its channel and sequence number, if it has begun.
@@ -52,12 +55,11 @@ impl<S> Receiving<S> {
         &mut self,
         id: ResponseId,
     ) -> Result<Option<(u32, u64)>, Misuse> {
-        if self
-            .ended
-            .as_ref()
-            .is_some_and(|(response, _)| response.id == id)
+        if let Some(rare) = &mut self.rare
+            && let Some((response, _)) = &rare.ended
+            && response.id == id
         {
-            self.ended = None;
+            rare.ended = None;
             return Ok(None);
         }
         let cancel = |(&key, channel): (&Key, &mut Channel<S>)| match channel {
@@ -70,7 +72,7 @@ impl<S> Receiving<S> {
         let cancelled = self.channels.iter_mut().find_map(cancel);
         let (key, sequence) = cancelled.ok_or(Misuse::NotOpen)?;
         self.responses -= 1;
-        let Key::Channel(channel) = key else {
+        let Some(channel) = key.as_channel() else {
             return Ok(None);
         };
         self.channels.insert(key, Channel::Cancelled);
@@ -78,56 +80,66 @@ impl<S> Receiving<S> {
     }
 
     pub(in crate::session) fn take_cancelled(&mut self) -> Option<(u32, u64)> {
-        self.cancelled.pop()
+        self.rare.as_mut()?.cancelled.pop()
     }
 
-    pub(in crate::session) const fn has_cancelled(&self) -> bool {
-        !self.cancelled.is_empty()
+    pub(in crate::session) fn has_cancelled(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| !rare.cancelled.is_empty())
     }
 
     /// Hashes that no HASHES has settled yet.
-    pub(in crate::session) const fn wanted(&self) -> usize {
-        self.wanted_hashes
+    pub(in crate::session) fn wanted(&self) -> usize {
+        self.wanted.hashes()
     }
 
     /// Contents that have not come to their end.
     pub(in crate::session) const fn responses(&self) -> usize {
-        self.responses
+        self.responses as usize
     }
 
     /// All that we remember of our requests, in hashes.
     pub(in crate::session) fn requested(&self) -> usize {
-        self.wanted_hashes + self.channels.len()
+        self.wanted.hashes() + self.channels.len()
     }
 
     /// The peer owes us nothing.
     pub(in crate::session) fn is_settled(&self) -> bool {
+        let rare = self.rare.as_ref();
         self.wanted.is_empty()
             && self.responses == 0
-            && self.early.is_empty()
-            && self.ended.is_none()
+            && rare.is_none_or(|rare| rare.early.is_empty() && rare.ended.is_none())
     }
 
     /// Nothing is worth remembering.
     pub(in crate::session) fn is_idle(&self) -> bool {
         self.is_settled()
             && self.channels.is_empty()
-            && self.cancelled.is_empty()
-            && !self.input.is_in_frame()
+            && !self.has_cancelled()
+            && !self.is_in_frame()
     }
 
     /// There may be something to tell before anything else is read.
-    pub(in crate::session) const fn has_news(&self) -> bool {
-        self.settling || self.replay.is_some() || self.ended.is_some()
+    pub(in crate::session) fn has_news(&self) -> bool {
+        let rare = self.rare.as_ref();
+        self.settling || rare.is_some_and(|rare| rare.replay.is_some() || rare.ended.is_some())
+    }
+
+    /// There is something to tell, to hold or to send before the next frame is read.
+    pub(in crate::session) fn is_busy(&self) -> bool {
+        let input = self.input();
+        self.has_news() || self.has_cancelled() || input.is_some_and(|input| !input.is_empty())
     }
 
     pub(super) fn tell_announced(&mut self, sequence: u64) -> Event<'static> {
-        let announced = self.channels.get(&Key::Announced(sequence));
+        let announced = self.channels.get(&Key::announced(sequence));
         let Some(Channel::Response(response)) = announced else {
             unreachable!("what is announced stays so until it is told")
         };
-        if self.early.contains_key(&sequence) {
-            self.replay = Some(sequence);
+        if let Some(rare) = &mut self.rare
+            && rare.early.contains_key(&sequence)
+        {
+            rare.replay = Some(sequence);
         }
         Event::Response {
             response: response.id,
@@ -136,6 +148,46 @@ impl<S> Receiving<S> {
         }
     }
 
+    /// A content that came early takes its place among the others. Its bytes so far are held for the event that tells them.
+    pub(super) fn replay_early<V: Verifier<State = S>>(
+        &mut self,
+        sequence: u64,
+        verifier: &V,
+    ) -> Option<Note> {
+        let rare = self.rare.as_mut()?;
+        let early = rare.early.remove(&sequence)?;
+        rare.early_bytes -= early.held();
+        let announced = self.channels.remove(&Key::announced(sequence));
+        let Some(Channel::Response(mut response)) = announced else {
+            unreachable!("what came early does not begin again")
+        };
+        let key = Key::channel(early.channel);
+        if response.cancelled {
+            if early.ending.is_none() {
+                self.channels.insert(key, Channel::Cancelled);
+                rare.cancelled.push((early.channel, sequence));
+            }
+            return None;
+        }
+        let is_last = matches!(early.ending, Some(Ending::End));
+        response.update(verifier, &early.bytes, is_last);
+        let id = response.id;
+        match early.ending {
+            Some(ending) => {
+                self.responses -= 1;
+                rare.ended = Some((response, ending));
+            }
+            None => drop(self.channels.insert(key, Channel::Response(response))),
+        }
+        if early.bytes.is_empty() {
+            return None;
+        }
+        rare.input.hold(early.bytes);
+        Some(Note::Early(id))
+    }
+}
+
+impl<S> Rare<S> {
     /// A content whose channel is open ahead of its HASHES, with room for so many more bytes of it.
     pub(super) fn early(
         &mut self,
@@ -151,73 +203,21 @@ impl<S> Receiving<S> {
         Ok(early.expect("its channel is open"))
     }
 
-    /// A content that came early takes its place among the others. Its bytes so far are held for the event that tells them.
-    pub(super) fn replay_early<V: Verifier<State = S>>(
-        &mut self,
-        sequence: u64,
-        verifier: &V,
-    ) -> Option<Note> {
-        let early = self.early.remove(&sequence)?;
-        self.early_bytes -= early.held();
-        let announced = self.channels.remove(&Key::Announced(sequence));
-        let Some(Channel::Response(mut response)) = announced else {
-            unreachable!("what came early does not begin again")
-        };
-        let key = Key::Channel(early.channel);
-        if response.cancelled {
-            if early.ending.is_none() {
-                self.channels.insert(key, Channel::Cancelled);
-                self.cancelled.push((early.channel, sequence));
-            }
-            return None;
-        }
-        verifier.update(&mut response.state, &early.bytes);
-        let id = response.id;
-        match early.ending {
-            Some(ending) => {
-                self.responses -= 1;
-                self.ended = Some((response, ending));
-            }
-            None => drop(self.channels.insert(key, Channel::Response(response))),
-        }
-        if early.bytes.is_empty() {
-            return None;
-        }
-        self.input.hold(early.bytes);
-        Some(Note::Early(id))
-    }
-}
-
-/// Finds hashes in the oldest REQUEST, which an answer names in any order, though nearly always in that of the REQUEST.
-#[derive(Default)]
-pub(super) struct Places {
-    next: usize,
-    /// Made when the order is another, lest an answer cost the square of its length.
-    index: Option<BTreeMap<Hash, usize>>,
-}
-
-impl Places {
-    pub(super) fn find(&mut self, hash: &Hash, wanted: &VecDeque<Wanted>) -> Option<usize> {
-        let is_at =
-            |place: usize| matches!(wanted.get(place), Some(Wanted::Hash(at)) if at == hash);
-        let place = if is_at(self.next) {
-            self.next
-        } else {
-            let index = self.index.get_or_insert_with(|| {
-                let request = wanted
-                    .iter()
-                    .take_while(|wanted| !matches!(wanted, Wanted::End));
-                let places = request
-                    .enumerate()
-                    .filter_map(|(place, wanted)| match wanted {
-                        Wanted::Hash(hash) => Some((hash.clone(), place)),
-                        Wanted::Announced(_) | Wanted::End => None,
-                    });
-                places.collect()
-            });
-            index.get(hash).copied().filter(|&place| is_at(place))?
-        };
-        self.next = place + 1;
-        Some(place)
+    fn is_empty(&self) -> bool {
+        let Self {
+            input,
+            rpc_channels,
+            early,
+            early_bytes: _,
+            replay,
+            ended,
+            cancelled,
+        } = self;
+        input.is_empty()
+            && *rpc_channels == 0
+            && early.is_empty()
+            && replay.is_none()
+            && ended.is_none()
+            && cancelled.is_empty()
     }
 }
