@@ -1,11 +1,12 @@
+use std::num::NonZero;
 use std::rc::Rc;
 use std::time::Duration;
 
 use hash_exchange::Hash;
-use hashbrown::hash_table::{self, HashTable};
+use hashbrown::HashTable;
 
 use crate::nanos::Nanos;
-use crate::strategy::HashIndex;
+use crate::strategy::{HashIndex, Knowledge};
 
 /// How a hash came to be held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,36 +21,53 @@ pub struct Record<A> {
     pub receipts: u32,
 }
 
-/// The hashes that the node knows by name, numbered, and the bodies of those it holds.
+/// The hashes that the node knows by name, numbered, what is known of each, and the bodies of those it holds.
 #[repr(C)]
-pub(crate) struct Catalogue<A> {
-    /// Nothing iterates over it: its order says nothing.
-    numbers: HashTable<HashIndex>,
+pub(crate) struct Catalogue<A, K> {
+    numbers: Numbers,
     /// Where a hash stands in the table depends on this, so that nobody can choose names that all stand in one place.
     key: u64,
-    entries: Vec<Entry<A>>,
+    entries: Vec<Entry<K>>,
+    /// What is held, in the order in which it became so.
+    journal: Vec<Held<A>>,
     /// Numbers given back; hardly any node has some.
     #[expect(
         clippy::box_collection,
         reason = "an empty Vec takes three words, and a node may be one of a million"
     )]
     free: Option<Box<Vec<HashIndex>>>,
-    /// What is held, in the order in which it became so.
-    journal: Vec<HashIndex>,
 }
 
-struct Entry<A> {
-    hash: Hash,
+/// Where to look for a digest. Nothing iterates over it: its order says nothing.
+enum Numbers {
+    /// A byte of each of the first numbers' digests, none for a number that is not in use. It stands in the node itself,
+    /// so that few hashes are found without the memory that a table takes.
+    Few([Option<NonZero<u8>>; FEW]),
+    Many(HashTable<HashIndex>),
+}
+
+/// What one look at a hash needs, in one line of the cache.
+#[repr(align(64))]
+struct Entry<K> {
+    known: K,
     body: Option<Rc<[u8]>>,
+    digest: [u8; SHA1_LEN],
+    /// Its place in the journal, if there is a body.
+    held: u32,
+}
+
+/// What is rarely looked at again.
+struct Held<A> {
+    number: HashIndex,
+    receipts: u32,
     learned_at: Nanos,
     from: Option<A>,
-    receipts: u32,
 }
 
-impl<A> Catalogue<A> {
+impl<A, K: Default> Catalogue<A, K> {
     pub(crate) const fn new(key: u64) -> Self {
         Self {
-            numbers: HashTable::new(),
+            numbers: Numbers::Few([None; FEW]),
             key,
             entries: Vec::new(),
             free: None,
@@ -58,69 +76,100 @@ impl<A> Catalogue<A> {
     }
 
     pub(crate) fn number(&self, hash: &Hash) -> Option<HashIndex> {
-        let digest = hash.as_sha1()?;
-        let is_it = |number: &HashIndex| self.entries[number.index()].digest() == digest;
-        let place = place(self.key, digest);
-        self.numbers.find(place, is_it).copied()
+        self.find(hash.as_sha1()?)
+    }
+
+    fn find(&self, digest: &[u8; SHA1_LEN]) -> Option<HashIndex> {
+        let is_it = |number: &HashIndex| self.entries[number.index()].digest == *digest;
+        match &self.numbers {
+            Numbers::Few(tags) => {
+                let tag = tag(digest);
+                (0..FEW)
+                    .filter(|&index| tags[index] == tag)
+                    .map(HashIndex::new)
+                    .find(is_it)
+            }
+            Numbers::Many(table) => table.find(place(self.key, digest), is_it).copied(),
+        }
     }
 
     /// The hash's number, a new one if it has none; none for a name that is not a SHA-1, as no body can be checked
     /// against it.
     pub(crate) fn intern(&mut self, hash: &Hash) -> Option<HashIndex> {
         let digest = hash.as_sha1()?;
+        Some(self.find(digest).unwrap_or_else(|| self.add(digest)))
+    }
+
+    fn add(&mut self, digest: &[u8; SHA1_LEN]) -> HashIndex {
+        let reused = self.free.as_mut().and_then(|free| free.pop());
+        let number = reused.unwrap_or_else(|| HashIndex::new(self.entries.len()));
+        let entry = Entry {
+            known: K::default(),
+            body: None,
+            digest: *digest,
+            held: 0,
+        };
+        match self.entries.get_mut(number.index()) {
+            Some(reused) => *reused = entry,
+            None => self.entries.push(entry),
+        }
         let Self {
             numbers,
             key,
             entries,
-            free,
             ..
         } = self;
-        let is_it = |number: &HashIndex| entries[number.index()].digest() == digest;
-        let place_of = |number: &HashIndex| place(*key, entries[number.index()].digest());
-        let vacant = match numbers.entry(place(*key, digest), is_it, place_of) {
-            hash_table::Entry::Occupied(number) => return Some(*number.get()),
-            hash_table::Entry::Vacant(vacant) => vacant,
-        };
-        let reused = free.as_mut().and_then(|free| free.pop());
-        let number = reused.unwrap_or_else(|| HashIndex::new(entries.len()));
-        vacant.insert(number);
-        let entry = Entry {
-            hash: hash.clone(),
-            body: None,
-            learned_at: Nanos::default(),
-            from: None,
-            receipts: 0,
-        };
-        match entries.get_mut(number.index()) {
-            Some(reused) => *reused = entry,
-            None => entries.push(entry),
+        let place_of = |number: &HashIndex| place(*key, &entries[number.index()].digest);
+        match numbers {
+            Numbers::Few(tags) => match tags.get_mut(number.index()) {
+                Some(free) => *free = tag(digest),
+                None => {
+                    // All numbers are in use, or one of them would have been used again.
+                    let mut table = HashTable::with_capacity(entries.len());
+                    for number in (0..entries.len()).map(HashIndex::new) {
+                        table.insert_unique(place_of(&number), number, place_of);
+                    }
+                    *numbers = Numbers::Many(table);
+                }
+            },
+            Numbers::Many(table) => {
+                table.insert_unique(place_of(&number), number, place_of);
+            }
         }
-        Some(number)
+        number
     }
 
     /// Gives a number back, unless that was done before. What is held keeps its number for good.
     pub(crate) fn release(&mut self, number: HashIndex) {
         assert!(!self.holds(number), "a hash that is held is not forgotten");
-        let place = place(self.key, self.entries[number.index()].digest());
-        if let Ok(entry) = self.numbers.find_entry(place, |it| *it == number) {
-            entry.remove();
+        let released = match &mut self.numbers {
+            Numbers::Few(tags) => tags[number.index()].take().is_some(),
+            Numbers::Many(table) => {
+                let place = place(self.key, &self.entries[number.index()].digest);
+                let found = table.find_entry(place, |it| *it == number);
+                found.map(|entry| entry.remove()).is_ok()
+            }
+        };
+        if released {
             self.free.get_or_insert_default().push(number);
         }
     }
 
     /// Reads something of what a lookup will need.
     pub(crate) fn touch(&self) -> usize {
-        let some = self.numbers.iter_hash(0).next();
-        some.map_or(0, |number| number.index())
+        match &self.numbers {
+            Numbers::Few(_) => self.entries.len(),
+            Numbers::Many(table) => table.iter_hash(0).next().map_or(0, |it| it.index()),
+        }
     }
 
     /// How many hashes have a number.
     pub(crate) fn len(&self) -> usize {
-        self.numbers.len()
+        self.entries.len() - self.free.as_ref().map_or(0, |free| free.len())
     }
 
-    pub(crate) fn hash(&self, number: HashIndex) -> &Hash {
-        &self.entries[number.index()].hash
+    pub(crate) fn hash(&self, number: HashIndex) -> Hash {
+        self.entries[number.index()].hash()
     }
 
     pub(crate) fn holds(&self, number: HashIndex) -> bool {
@@ -144,58 +193,87 @@ impl<A> Catalogue<A> {
             return false;
         }
         entry.body = Some(body.into());
-        entry.learned_at = now.into();
-        entry.from = from;
-        self.journal.push(number);
+        // No more is held than is numbered, in 32 bits.
+        entry.held = self.journal.len() as u32;
+        self.journal.push(Held {
+            number,
+            receipts: from.is_some().into(),
+            learned_at: now.into(),
+            from,
+        });
         true
     }
 
-    pub(crate) fn count_receipt(&mut self, number: HashIndex) {
-        let receipts = &mut self.entries[number.index()].receipts;
+    /// The body came again.
+    pub(crate) fn count_duplicate(&mut self, number: HashIndex) {
+        let held = self.entries[number.index()].held;
+        let receipts = &mut self.journal[held as usize].receipts;
         *receipts = receipts.saturating_add(1);
     }
 
     /// The hashes that are held, in order.
-    pub(crate) fn held(&self) -> impl Iterator<Item = &Hash> {
-        self.held_entries().map(|entry| &entry.hash)
+    pub(crate) fn held(&self) -> impl Iterator<Item = Hash> {
+        self.held_in_order().map(|(hash, _)| hash)
     }
 
-    fn held_entries(&self) -> impl Iterator<Item = &Entry<A>> {
+    fn held_in_order(&self) -> impl Iterator<Item = (Hash, &Held<A>)> {
         let held = self.journal.iter();
-        let mut held: Vec<_> = held.map(|number| &self.entries[number.index()]).collect();
-        held.sort_unstable_by_key(|entry| &entry.hash);
+        let mut held: Vec<_> = held.map(|held| (self.hash(held.number), held)).collect();
+        held.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         held.into_iter()
     }
 }
 
-impl<A: Clone> Catalogue<A> {
+impl<A: Clone, K: Default> Catalogue<A, K> {
     pub(crate) fn record(&self, hash: &Hash) -> Option<Record<A>> {
         let entry = &self.entries[self.number(hash)?.index()];
-        entry.body.is_some().then(|| entry.record())
+        let held = &self.journal[entry.held as usize];
+        entry.body.as_ref().map(|_| held.record(hash.clone()))
     }
 
     /// The records of what became new since the first `since` hashes did.
     pub(crate) fn news(&self, since: usize) -> impl Iterator<Item = Record<A>> {
         let news = self.journal.get(since..).unwrap_or_default();
-        news.iter()
-            .map(|number| self.entries[number.index()].record())
+        news.iter().map(|held| held.record(self.hash(held.number)))
     }
 
     /// The records of what is held, in the order of the hashes.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record<A>> {
-        self.held_entries().map(Entry::record)
+        self.held_in_order().map(|(hash, held)| held.record(hash))
     }
 }
 
-impl<A> Entry<A> {
-    fn digest(&self) -> &[u8; 20] {
-        let digest = self.hash.as_sha1();
-        digest.expect("only what has a SHA-1 gets a number")
+impl<A, K> Knowledge<K> for Catalogue<A, K> {
+    fn numbers(&self) -> usize {
+        self.entries.len()
     }
+
+    fn of(&self, hash: HashIndex) -> &K {
+        &self.entries[hash.index()].known
+    }
+
+    fn of_mut(&mut self, hash: HashIndex) -> &mut K {
+        &mut self.entries[hash.index()].known
+    }
+}
+
+impl<K> Entry<K> {
+    fn hash(&self) -> Hash {
+        Hash::from_sha1(self.digest)
+    }
+}
+
+/// So many hashes are found without a table.
+const FEW: usize = 24;
+
+const SHA1_LEN: usize = 20;
+
+fn tag(digest: &[u8; SHA1_LEN]) -> Option<NonZero<u8>> {
+    NonZero::new(digest[0].max(1))
 }
 
 /// Where a digest belongs in the table: its first sixteen bytes, folded with a key that nobody else knows.
-fn place(key: u64, digest: &[u8; 20]) -> u64 {
+fn place(key: u64, digest: &[u8; SHA1_LEN]) -> u64 {
     let word = |start: usize| {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&digest[start..start + 8]);
@@ -205,10 +283,10 @@ fn place(key: u64, digest: &[u8; 20]) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-impl<A: Clone> Entry<A> {
-    fn record(&self) -> Record<A> {
+impl<A: Clone> Held<A> {
+    fn record(&self, hash: Hash) -> Record<A> {
         Record {
-            hash: self.hash.clone(),
+            hash,
             learned_at: self.learned_at.into(),
             from: self.from.clone(),
             receipts: self.receipts,
@@ -222,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_number_is_used_again_once_its_hash_is_forgotten() {
-        let mut catalogue = Catalogue::<u32>::new(7);
+        let mut catalogue = Catalogue::<u32, ()>::new(7);
         let (beep, boop) = (Hash::sha1(b"beep"), Hash::sha1(b"boop"));
         let number = catalogue.intern(&beep).expect("a SHA-1");
         assert_eq!(catalogue.intern(&beep), Some(number));
@@ -236,12 +314,12 @@ mod tests {
             Some(number),
             "a number given back twice is free once"
         );
-        assert_eq!(catalogue.hash(number), &boop);
+        assert_eq!(catalogue.hash(number), boop);
     }
 
     #[test]
     fn a_body_is_new_once() {
-        let mut catalogue = Catalogue::new(7);
+        let mut catalogue = Catalogue::<u32, ()>::new(7);
         let beep = Hash::sha1(b"beep");
         let number = catalogue.intern(&beep).expect("a SHA-1");
         assert!(catalogue.hold(number, *b"beep", Some(7), Duration::from_secs(1)));
@@ -255,19 +333,19 @@ mod tests {
 
     #[test]
     fn what_is_held_comes_in_the_order_of_the_hashes() {
-        let mut catalogue = Catalogue::<u32>::new(7);
+        let mut catalogue = Catalogue::<u32, ()>::new(7);
         let mut hashes: Vec<_> = (0..100_u8).map(|byte| Hash::sha1(&[byte])).collect();
         for hash in &hashes {
             let number = catalogue.intern(hash).expect("a SHA-1");
             catalogue.hold(number, *b"", None, Duration::ZERO);
         }
         hashes.sort();
-        assert!(catalogue.held().eq(&hashes));
+        assert!(catalogue.held().eq(hashes));
     }
 
     #[test]
     fn a_name_that_is_not_a_sha1_has_no_number() {
-        let mut catalogue = Catalogue::<u32>::new(7);
+        let mut catalogue = Catalogue::<u32, ()>::new(7);
         let name = Hash::new("any name");
         assert_eq!(
             (catalogue.intern(&name), catalogue.number(&name)),
@@ -276,7 +354,26 @@ mod tests {
     }
 
     #[test]
+    fn hashes_are_found_however_many_there_are() {
+        let mut catalogue = Catalogue::<u32, ()>::new(7);
+        let hashes: Vec<_> = (0..4 * FEW).map(|it| Hash::sha1(&[it as u8])).collect();
+        for known in 1..=hashes.len() {
+            let number = catalogue.intern(&hashes[known - 1]).expect("a SHA-1");
+            catalogue.release(number);
+            assert_eq!(catalogue.number(&hashes[known - 1]), None);
+            assert_eq!(catalogue.intern(&hashes[known - 1]), Some(number));
+            assert_eq!(catalogue.len(), known);
+            for (index, hash) in hashes.iter().enumerate() {
+                let expected = (index < known).then(|| HashIndex::new(index));
+                assert_eq!(catalogue.number(hash), expected);
+            }
+        }
+    }
+
+    #[test]
     fn a_hash_takes_little_because_a_million_nodes_keep_each_of_them() {
-        assert_eq!(size_of::<Entry<u32>>(), 64);
+        assert_eq!(size_of::<Entry<crate::Known>>(), 64);
+        assert_eq!(size_of::<Held<u32>>(), 24);
+        assert_eq!(size_of::<Numbers>(), size_of::<HashTable<HashIndex>>());
     }
 }

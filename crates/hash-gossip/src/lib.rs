@@ -46,6 +46,7 @@
 //! | [`Strategy`], [`Trade`] | who is told, who is asked, who is asked next: a state machine without I/O |
 //! | [`Config`], [`Backoff`] | times and bounds; each bound says which attack it stops |
 //! | [`Neighbour`], [`Status`], [`Loss`] | whom to connect to, and how that stands |
+//! | [`Knowledge`], [`Known`] | what a strategy knows of each hash, kept for it beside the hash |
 //! | [`PeerSet`] | a set of neighbours in two words |
 //! | [`Scratch`] | buffers that many nodes share |
 //!
@@ -76,5 +77,5 @@ pub use neighbour::{Loss, Neighbour, Status};
 pub use node::Node;
 pub use peer_set::PeerSet;
 pub use scratch::Scratch;
-pub use strategy::{Action, Fault, HashIndex, PeerIndex, Strategy};
-pub use trade::Trade;
+pub use strategy::{Action, Fault, HashIndex, Knowledge, PeerIndex, Strategy};
+pub use trade::{Known, Trade};

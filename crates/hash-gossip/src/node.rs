@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::neighbour::{Neighbour, Status};
 use crate::state::{Errand, State};
-use crate::strategy::{PeerIndex, Strategy};
+use crate::strategy::{Knowledge as _, PeerIndex, Strategy};
 use crate::task;
 use crate::trade::Trade;
 
@@ -24,7 +24,7 @@ pub struct Node<H: Host, S: Strategy = Trade> {
 
 /// What the tasks of a node and its handles hold.
 #[repr(C)]
-pub(crate) struct Shared<H: Host, S> {
+pub(crate) struct Shared<H: Host, S: Strategy> {
     state: RefCell<State<H, S>>,
     pub(crate) host: H,
 }
@@ -92,7 +92,7 @@ impl<H: Host, S: Strategy> Node<H, S> {
 
     /// The hashes that are held, in order.
     pub fn hashes(&self) -> Vec<Hash> {
-        self.look(|state| state.catalogue.held().cloned().collect())
+        self.look(|state| state.catalogue.held().collect())
     }
 
     /// Whether this hash is held.
@@ -167,7 +167,7 @@ impl<H: Host, S: Strategy> Node<H, S> {
             let (Some(peer), Some(hash)) = (state.find(by), state.catalogue.number(hash)) else {
                 return false;
             };
-            state.strategy.was_offered(peer, hash)
+            state.strategy.was_offered(peer, state.catalogue.of(hash))
         })
     }
 
@@ -178,7 +178,7 @@ impl<H: Host, S: Strategy> Node<H, S> {
             else {
                 return false;
             };
-            state.strategy.was_told(peer, hash)
+            state.strategy.was_told(peer, state.catalogue.of(hash))
         })
     }
 

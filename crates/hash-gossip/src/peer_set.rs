@@ -4,7 +4,7 @@ use crate::strategy::PeerIndex;
 
 /// A set of peers in two words: one bit a peer, on the heap only beyond the first 64 peers.
 ///
-/// A node keeps a few of these for every hash it knows of, so they are small before they are anything else.
+/// A node keeps one of these for every hash it wants, so it is small before it is anything else.
 ///
 /// ```
 /// use hash_gossip::{PeerIndex, PeerSet};
@@ -182,6 +182,13 @@ impl PartialEq for PeerSet {
 }
 
 impl Eq for PeerSet {}
+
+/// The first 32 peers, a bit each.
+impl From<u32> for PeerSet {
+    fn from(peers: u32) -> Self {
+        Self(Words::Inline(peers.into()))
+    }
+}
 
 impl FromIterator<PeerIndex> for PeerSet {
     fn from_iter<I: IntoIterator<Item = PeerIndex>>(peers: I) -> Self {

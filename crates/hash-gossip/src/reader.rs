@@ -10,7 +10,7 @@ use crate::catalogue::Catalogue;
 use crate::download::{Downloads, Room, TooLarge};
 use crate::neighbour::Body;
 use crate::scratch::Scratch;
-use crate::strategy::{Fault, PeerIndex, Strategy};
+use crate::strategy::{Fault, Knowledge as _, PeerIndex, Strategy};
 
 /// What the node counts.
 #[derive(Default)]
@@ -38,12 +38,12 @@ impl Counters {
 }
 
 /// The parts of a node that take in what one peer says, lent out for one poll of its connection.
-pub(crate) struct Reader<'a, A, S> {
+pub(crate) struct Reader<'a, A, S: Strategy> {
     pub(crate) peer: PeerIndex,
     pub(crate) address: &'a A,
     pub(crate) now: Duration,
     pub(crate) room: Room,
-    pub(crate) catalogue: &'a mut Catalogue<A>,
+    pub(crate) catalogue: &'a mut Catalogue<A, S::Known>,
     pub(crate) downloads: &'a mut Downloads,
     pub(crate) scratch: &'a Scratch,
     pub(crate) strategy: &'a mut S,
@@ -103,8 +103,9 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
             let Some(hash) = self.catalogue.intern(&hash) else {
                 continue;
             };
-            self.strategy.handle_offered(self.peer, hash, self.now);
-            if !self.strategy.remembers(hash) {
+            self.strategy
+                .handle_offered(self.catalogue, self.peer, hash, self.now);
+            if !self.strategy.remembers(self.catalogue.of(hash)) {
                 self.catalogue.release(hash);
             }
         }
@@ -115,7 +116,8 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         if !*self.closing
             && let Some(hash) = self.catalogue.number(hash)
         {
-            self.strategy.handle_refused(self.peer, hash, self.now);
+            self.strategy
+                .handle_refused(self.catalogue, self.peer, hash, self.now);
         }
     }
 
@@ -155,14 +157,15 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         let Some(hash) = self.catalogue.intern(hash) else {
             return;
         };
-        self.catalogue.count_receipt(hash);
         if self.catalogue.holds(hash) {
+            self.catalogue.count_duplicate(hash);
             self.counters.duplicates += 1;
         } else {
             let from = Some(self.address.clone());
             let body = download.body.as_slice();
             self.catalogue.hold(hash, body, from, self.now);
-            self.strategy.handle_held(hash, Some(self.peer), self.now);
+            self.strategy
+                .handle_held(self.catalogue, hash, Some(self.peer), self.now);
         }
         self.scratch.put_body(download.body);
     }
@@ -183,7 +186,8 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
 
     fn close(&mut self) {
         if !std::mem::replace(self.closing, true) {
-            self.strategy.handle_disconnected(self.peer, self.now);
+            self.strategy
+                .handle_disconnected(self.catalogue, self.peer, self.now);
         }
     }
 
@@ -198,7 +202,7 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
             && let Some(hash) = self.catalogue.number(hash)
         {
             self.strategy
-                .handle_failed(self.peer, hash, fault, self.now);
+                .handle_failed(self.catalogue, self.peer, hash, fault, self.now);
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use hash_exchange::Buffer;
+use hash_exchange::{Buffer, Hash};
 
 use crate::strategy::Action;
 
@@ -15,6 +15,8 @@ pub struct Scratch {
     body: Cell<Vec<u8>>,
     /// What a strategy wants is sorted here.
     actions: Cell<Vec<Action>>,
+    /// The hashes of one message.
+    hashes: Cell<Vec<Hash>>,
 }
 
 /// One user at a time takes a buffer out. Whoever finds it gone gets an empty one, which is as good but slower. It is put
@@ -53,6 +55,19 @@ impl Scratch {
     pub(crate) fn put_actions(&self, actions: Vec<Action>) {
         if actions.capacity() * size_of::<Action>() <= KEPT {
             self.actions.set(actions);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take_hashes(&self) -> Vec<Hash> {
+        self.hashes.take()
+    }
+
+    #[inline]
+    pub(crate) fn put_hashes(&self, mut hashes: Vec<Hash>) {
+        if hashes.capacity() * size_of::<Hash>() <= KEPT {
+            hashes.clear();
+            self.hashes.set(hashes);
         }
     }
 }

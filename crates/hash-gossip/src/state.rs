@@ -30,7 +30,7 @@ use actions::Backlog;
 ///
 /// What every poll looks at stands first and together, as nothing of a node is in the cache when its turn comes.
 #[repr(C)]
-pub(crate) struct State<H: Host, S> {
+pub(crate) struct State<H: Host, S: Strategy> {
     /// The connections to the peers, in the order of those.
     links: Vec<Link<H>>,
     scratch: Rc<Scratch>,
@@ -44,7 +44,7 @@ pub(crate) struct State<H: Host, S> {
     redials: Rarely<BTreeSet<(Duration, PeerIndex, u32)>>,
     timer: Timer,
     pub(crate) strategy: S,
-    pub(crate) catalogue: Catalogue<H::Address>,
+    pub(crate) catalogue: Catalogue<H::Address, S::Known>,
     downloads: Downloads,
     pub(crate) counters: Counters,
     /// First those named at the start, in the order of their addresses, then the strangers.
@@ -154,7 +154,8 @@ impl<H: Host, S: Strategy> State<H, S> {
             let hash = self.catalogue.intern(&hash);
             let hash = hash.expect("a published hash is a SHA-1");
             if self.catalogue.hold(hash, body, None, now) {
-                self.strategy.handle_held(hash, None, now);
+                self.strategy
+                    .handle_held(&mut self.catalogue, hash, None, now);
             }
         }
         self.carry_out(now);
@@ -278,7 +279,7 @@ impl<H: Host, S: Strategy> State<H, S> {
                 self.start_dial(peer);
             }
         }
-        self.strategy.handle_time(now);
+        self.strategy.handle_time(&mut self.catalogue, now);
         self.carry_out(now);
     }
 

@@ -21,33 +21,69 @@ pub struct HashIndex(u32);
 ///   [`handle_refused`](Self::handle_refused) and [`handle_failed`](Self::handle_failed), or with that connection;
 /// - a hash is [held](Self::handle_held) once, and then for good.
 ///
+/// What it keeps of each hash, the node keeps for it beside the hash's name, and lends it: one look at the memory finds
+/// both, where two would cost twice.
+///
 /// A strategy in turn must bound what peers can make it remember, and must answer for it: a hash which it does not
 /// hold and no longer [remembers](Self::remembers) is to be let go with [`Action::Forget`].
 pub trait Strategy: 'static {
+    /// What is known of a hash. A hash that has just got its number has the default.
+    type Known: Default + 'static;
+
     /// A connection to this peer stands; nothing was said on it yet.
-    fn handle_connected(&mut self, peer: PeerIndex);
+    fn handle_connected(&mut self, hashes: &mut impl Knowledge<Self::Known>, peer: PeerIndex);
 
     /// The connection to this peer is lost, or the peer takes no more messages.
-    fn handle_disconnected(&mut self, peer: PeerIndex, now: Duration);
+    fn handle_disconnected(
+        &mut self,
+        hashes: &mut impl Knowledge<Self::Known>,
+        peer: PeerIndex,
+        now: Duration,
+    );
 
     /// The peer says that it holds this hash. Unless the strategy [remembers](Self::remembers) it from then on, its
     /// number is used for another one.
-    fn handle_offered(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration);
+    fn handle_offered(
+        &mut self,
+        hashes: &mut impl Knowledge<Self::Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+        now: Duration,
+    );
 
     /// The node holds this hash from now on: published here (`from` is none), or brought by a peer and checked.
-    fn handle_held(&mut self, hash: HashIndex, from: Option<PeerIndex>, now: Duration);
+    fn handle_held(
+        &mut self,
+        hashes: &mut impl Knowledge<Self::Known>,
+        hash: HashIndex,
+        from: Option<PeerIndex>,
+        now: Duration,
+    );
 
     /// The peer answered a request, or sent a part of an answer.
     fn handle_progress(&mut self, peer: PeerIndex, now: Duration);
 
     /// The peer answered that it does not hold what it was asked for.
-    fn handle_refused(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration);
+    fn handle_refused(
+        &mut self,
+        hashes: &mut impl Knowledge<Self::Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+        now: Duration,
+    );
 
     /// The peer's answer to a request came to nothing.
-    fn handle_failed(&mut self, peer: PeerIndex, hash: HashIndex, fault: Fault, now: Duration);
+    fn handle_failed(
+        &mut self,
+        hashes: &mut impl Knowledge<Self::Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+        fault: Fault,
+        now: Duration,
+    );
 
     /// Time went on: called when [`deadline`](Self::deadline) is reached, and possibly at other times.
-    fn handle_time(&mut self, now: Duration);
+    fn handle_time(&mut self, hashes: &mut impl Knowledge<Self::Known>, now: Duration);
 
     /// When [`handle_time`](Self::handle_time) may have something to do; too early costs a call, none means never.
     fn deadline(&self) -> Option<Duration>;
@@ -55,17 +91,45 @@ pub trait Strategy: 'static {
     /// Appends all that is to be done. The order does not matter: the node sorts it into few messages.
     fn poll_actions(&mut self, actions: &mut Vec<Action>);
 
-    /// Whether anything is known about this hash.
-    fn remembers(&self, hash: HashIndex) -> bool;
+    /// Whether this is more than nothing.
+    fn remembers(&self, known: &Self::Known) -> bool;
 
     /// Whether the peer offered this hash on its present connection and did not take it back.
-    fn was_offered(&self, peer: PeerIndex, hash: HashIndex) -> bool;
+    fn was_offered(&self, peer: PeerIndex, known: &Self::Known) -> bool;
 
     /// Whether this hash was advertised to the peer on its present connection.
-    fn was_told(&self, peer: PeerIndex, hash: HashIndex) -> bool;
+    fn was_told(&self, peer: PeerIndex, known: &Self::Known) -> bool;
 
     /// How many hashes are requested and not yet here.
     fn in_flight(&self) -> usize;
+}
+
+/// What a [`Strategy`] knows of the hashes, by their numbers.
+///
+/// A vector that is long enough will do where there is no node, as in the test of a strategy.
+pub trait Knowledge<K> {
+    /// All numbers are below this. Of those not in use, nothing is known.
+    fn numbers(&self) -> usize;
+
+    /// What is known of a hash.
+    fn of(&self, hash: HashIndex) -> &K;
+
+    /// The same, to be changed.
+    fn of_mut(&mut self, hash: HashIndex) -> &mut K;
+}
+
+impl<K> Knowledge<K> for Vec<K> {
+    fn numbers(&self) -> usize {
+        self.len()
+    }
+
+    fn of(&self, hash: HashIndex) -> &K {
+        &self[hash.index()]
+    }
+
+    fn of_mut(&mut self, hash: HashIndex) -> &mut K {
+        &mut self[hash.index()]
+    }
 }
 
 /// What a [`Strategy`] wants done.

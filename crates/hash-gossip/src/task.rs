@@ -12,7 +12,7 @@ use crate::strategy::{PeerIndex, Strategy};
 
 /// The task of a connection: little more than its wake flag, as the connection itself is in the node's cell. It is
 /// written by hand for its size, since most connections are idle most of the time.
-pub(crate) struct Serve<H: Host, S> {
+pub(crate) struct Serve<H: Host, S: Strategy> {
     shared: Rc<Shared<H, S>>,
     peer: PeerIndex,
     generation: u32,

@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::neighbour::{Body, Loss};
 use crate::reader::Counters;
-use crate::strategy::{Action, PeerIndex, Strategy};
+use crate::scratch::Scratch;
+use crate::strategy::{Action, Knowledge as _, PeerIndex, Strategy};
 
 /// What there is to say to a peer that has not read what was said before, or that has too much to answer. It is
 /// bounded by what is known: no hash is advertised twice, or asked for again before that was answered.
@@ -82,7 +83,7 @@ impl<H: Host, S: Strategy> State<H, S> {
             {
                 let hash = self.catalogue.hash(*hash);
                 // A connection that is closed to new messages has nobody to tell.
-                if let Ok(tag) = connection.provide(slice::from_ref(hash)) {
+                if let Ok(tag) = connection.provide(slice::from_ref(&hash)) {
                     self.counters.count(tag);
                 }
             }
@@ -113,7 +114,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         };
         for cancel in cancels {
             let hash = self.catalogue.hash(cancel.hash());
-            if let Some(response) = self.downloads.find(peer, hash) {
+            if let Some(response) = self.downloads.find(peer, &hash) {
                 self.downloads.end(peer, response);
                 // What has ended by now needs no cancelling.
                 if let Ok(Some(tag)) = connection.cancel(response) {
@@ -175,18 +176,19 @@ impl<H: Host, S: Strategy> State<H, S> {
         backlog
     }
 
-    fn voice(&mut self, peer: PeerIndex) -> Option<Voice<'_, H>> {
+    fn voice(&mut self, peer: PeerIndex) -> Option<Voice<'_, H, S::Known>> {
         Some(Voice {
             connection: self.links[peer.index()].connection.as_mut()?,
             catalogue: &self.catalogue,
             counters: &mut self.counters,
             config: &self.config,
+            scratch: &self.scratch,
         })
     }
 
     fn forget(&mut self, actions: &[Action]) {
         for hash in actions.iter().map(Action::hash) {
-            if !self.strategy.remembers(hash) {
+            if !self.strategy.remembers(self.catalogue.of(hash)) {
                 self.catalogue.release(hash);
             }
         }
@@ -214,14 +216,15 @@ fn split(actions: &[Action], is_so: impl Fn(&Action) -> bool) -> (&[Action], &[A
 }
 
 /// Speaks to one peer. What it is given it says from the back to the front, and returns what is left there.
-struct Voice<'a, H: Host> {
+struct Voice<'a, H: Host, K> {
     connection: &'a mut Connection<H::Stream, Body>,
-    catalogue: &'a Catalogue<H::Address>,
+    catalogue: &'a Catalogue<H::Address, K>,
     counters: &'a mut Counters,
     config: &'a Config,
+    scratch: &'a Scratch,
 }
 
-impl<H: Host> Voice<'_, H> {
+impl<H: Host, K: Default> Voice<'_, H, K> {
     /// Says the adverts, then the requests.
     fn say<'s>(
         &mut self,
@@ -269,24 +272,32 @@ impl<H: Host> Voice<'_, H> {
 
     /// Says a batch in one AVAILABLE.
     fn provide(&mut self, batch: &[Action]) -> Result<(), Misuse> {
-        let hashes = batch
-            .iter()
-            .map(|advert| self.catalogue.hash(advert.hash()));
-        let tag = self.connection.provide(hashes)?;
-        self.counters.count(tag);
+        let mut hashes = self.scratch.take_hashes();
+        hashes.extend(
+            batch
+                .iter()
+                .map(|advert| self.catalogue.hash(advert.hash())),
+        );
+        let provided = self.connection.provide(&hashes);
+        self.scratch.put_hashes(hashes);
+        self.counters.count(provided?);
         Ok(())
     }
 
     /// Asks for a batch in one REQUEST, except for what came while it waited to be made.
     fn ask(&mut self, batch: &[Action]) -> Result<(), Misuse> {
-        let mut hashes = batch
+        let wanted = batch
             .iter()
             .map(Action::hash)
-            .filter(|&hash| !self.catalogue.holds(hash))
-            .map(|hash| self.catalogue.hash(hash))
-            .peekable();
-        if hashes.peek().is_some() {
-            let tag = self.connection.request(hashes)?;
+            .filter(|&hash| !self.catalogue.holds(hash));
+        let mut hashes = self.scratch.take_hashes();
+        hashes.extend(wanted.map(|hash| self.catalogue.hash(hash)));
+        let asked = match hashes.as_slice() {
+            [] => None,
+            hashes => Some(self.connection.request(hashes)),
+        };
+        self.scratch.put_hashes(hashes);
+        if let Some(tag) = asked.transpose()? {
             self.counters.count(tag);
         }
         Ok(())

@@ -72,7 +72,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         link.heard = false;
         link.connection = Some(Connection::with_limits(stream, self.config.limits.clone()));
         self.errands.push(Errand::Serve(peer, link.generation));
-        self.strategy.handle_connected(peer);
+        self.strategy.handle_connected(&mut self.catalogue, peer);
         self.carry_out(now);
     }
 
@@ -95,7 +95,8 @@ impl<H: Host, S: Strategy> State<H, S> {
         let closing = std::mem::take(&mut link.closing);
         self.take_backlog(peer);
         if !closing {
-            self.strategy.handle_disconnected(peer, now);
+            self.strategy
+                .handle_disconnected(&mut self.catalogue, peer, now);
         }
         if !replaced {
             self.redial_later(peer, now);

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use crate::nanos::Nanos;
 use crate::peer_set::PeerSet;
-use crate::strategy::{Action, Fault, HashIndex, PeerIndex, Strategy};
+use crate::strategy::{Action, Fault, HashIndex, Knowledge, PeerIndex, Strategy};
 
-use known::{Known, Standing};
+pub use known::Known;
+use known::Standing;
 
 /// Advertises what the node holds and fetches what others advertise, each hash from one peer at a time.
 ///
@@ -32,7 +33,6 @@ pub struct Trade {
     // What every event looks at stands first.
     actions: Vec<Action>,
     deadline: Option<Duration>,
-    known: Vec<Known>,
     peers: Vec<Peer>,
     wants: Vec<Want>,
     up: PeerSet,
@@ -40,7 +40,8 @@ pub struct Trade {
     max_offers: u32,
 }
 
-/// A hash which peers offer and the node does not hold. The three sets are parts of those who offer it, and disjoint.
+/// A hash which peers offer and the node does not hold. The three sets, two of them among the faults, are parts of those
+/// who offer it, and disjoint.
 #[derive(Clone, Debug)]
 struct Want {
     hash: HashIndex,
@@ -52,6 +53,12 @@ struct Want {
     since: Nanos,
     /// Who was asked and has not answered.
     asked: PeerSet,
+    /// What went wrong, if anything did.
+    faults: Option<Box<Faults>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Faults {
     /// Whose answer broke off.
     failed: PeerSet,
     /// When one last did so.
@@ -82,7 +89,6 @@ impl Trade {
         Self {
             stall,
             max_offers,
-            known: Vec::new(),
             wants: Vec::new(),
             peers: Vec::new(),
             up: PeerSet::default(),
@@ -91,33 +97,13 @@ impl Trade {
         }
     }
 
-    fn known(&self, hash: HashIndex) -> Option<&Known> {
-        self.known.get(hash.index())
-    }
-
-    fn known_mut(&mut self, hash: HashIndex) -> &mut Known {
-        if self.known.len() <= hash.index() {
-            self.known.resize_with(hash.index() + 1, Known::default);
-        }
-        &mut self.known[hash.index()]
-    }
-
-    fn want(&self, hash: HashIndex) -> Option<usize> {
-        match self.known(hash)?.standing {
-            Standing::Wanted(want) => Some(want as usize),
-            Standing::Unknown | Standing::Held => None,
-        }
-    }
-
-    fn add_want(&mut self, hash: HashIndex, now: Duration) -> usize {
-        let want = self.wants.len();
+    fn add_want(&mut self, hash: HashIndex, now: Duration) -> Standing {
         self.wants.push(Want::new(hash, now));
-        self.known_mut(hash).standing = Standing::wanted(want);
-        want
+        Standing::wanted(self.wants.len() - 1)
     }
 
     /// Takes a want out, and gives the place of the last one to the one that moves into the gap.
-    fn remove_want(&mut self, want: usize) -> Want {
+    fn remove_want(&mut self, hashes: &mut impl Knowledge<Known>, want: usize) -> Want {
         let removed = self.wants.swap_remove(want);
         if self.wants.is_empty() {
             self.deadline = None;
@@ -125,13 +111,13 @@ impl Trade {
             self.wants = Vec::new();
         }
         if let Some(moved) = self.wants.get(want) {
-            self.known[moved.hash.index()].standing = Standing::wanted(want);
+            hashes.of_mut(moved.hash).standing = Standing::wanted(want);
         }
         removed
     }
 
-    /// Sees to it that somebody is being waited for, if anybody can be.
-    fn ask(&mut self, want: usize, now: Duration) {
+    /// Sees to it that somebody is being waited for, if anybody can be. `known` is what is known of the hash.
+    fn ask(&mut self, known: &Known, want: usize, now: Duration) {
         let Self { peers, wants, .. } = self;
         let want = &mut wants[want];
         if want.live.is_some() {
@@ -147,9 +133,15 @@ impl Trade {
             self.wake_at(due);
             return;
         }
-        let offered = &self.known[want.hash.index()].offered;
-        let except = [&want.asked, &want.failed, &want.lied];
-        if let Some(peer) = offered.next_after(want.last, &except) {
+        let offered = known.offered();
+        let next = match &want.faults {
+            None => offered.next_after(want.last, &[&want.asked]),
+            Some(faults) => {
+                let except = [&want.asked, &faults.failed, &faults.lied];
+                offered.next_after(want.last, &except)
+            }
+        };
+        if let Some(peer) = next {
             want.live = Some(peer);
             want.last = peer;
             want.since = now.into();
@@ -157,8 +149,10 @@ impl Trade {
             let hash = want.hash;
             self.actions.push(Action::Request { peer, hash });
             self.wake_at(now + self.stall);
-        } else if !want.failed.is_empty() {
-            let due = Duration::from(want.failed_at) + self.stall;
+        } else if let Some(faults) = &want.faults
+            && !faults.failed.is_empty()
+        {
+            let due = Duration::from(faults.failed_at) + self.stall;
             self.wake_at(due);
         }
     }
@@ -169,7 +163,7 @@ impl Trade {
     }
 
     /// Brings a want up to date with the time, and says when to look at it again.
-    fn review(&mut self, index: usize, now: Duration) {
+    fn review(&mut self, hashes: &impl Knowledge<Known>, index: usize, now: Duration) {
         let want = &mut self.wants[index];
         if let Some(peer) = want.live {
             let since = Duration::from(want.since);
@@ -180,26 +174,29 @@ impl Trade {
             }
             want.live = None;
         }
-        if Duration::from(want.failed_at) + self.stall <= now {
-            want.failed.clear();
+        if let Some(faults) = &mut want.faults
+            && Duration::from(faults.failed_at) + self.stall <= now
+        {
+            faults.failed.clear();
         }
-        self.ask(index, now);
+        let known = hashes.of(want.hash);
+        self.ask(known, index, now);
     }
 
-    fn advertise(&mut self, peer: PeerIndex, hash: HashIndex) {
-        if self.known[hash.index()].told.insert(peer) {
+    fn advertise(&mut self, known: &mut Known, peer: PeerIndex, hash: HashIndex) {
+        if known.note_told(peer) {
             self.actions.push(Action::Advertise { peer, hash });
         }
     }
 
     /// Lets go of a hash that is not held once nobody offers it.
-    fn forget_unoffered(&mut self, hash: HashIndex) {
-        let known = self.known_mut(hash);
-        if !known.offered.is_empty() || known.standing == Standing::Held {
+    fn forget_unoffered(&mut self, hashes: &mut impl Knowledge<Known>, hash: HashIndex) {
+        let known = hashes.of_mut(hash);
+        if !known.offered().is_empty() || known.standing == Standing::Held {
             return;
         }
         if let Standing::Wanted(want) = std::mem::take(known).standing {
-            self.remove_want(want as usize);
+            self.remove_want(hashes, want as usize);
         }
         self.actions.push(Action::Forget { hash });
     }
@@ -213,9 +210,7 @@ impl Want {
             last: PeerIndex::default(),
             since: now.into(),
             asked: PeerSet::default(),
-            failed: PeerSet::default(),
-            failed_at: now.into(),
-            lied: PeerSet::default(),
+            faults: None,
         }
     }
 
@@ -226,51 +221,79 @@ impl Want {
             self.live = None;
         }
     }
+
+    /// This peer may be asked again although its answer broke off.
+    fn forgive_failure(&mut self, peer: PeerIndex) {
+        if let Some(faults) = &mut self.faults {
+            faults.failed.remove(peer);
+        }
+    }
+
+    /// The connection of this peer is lost.
+    fn forgive(&mut self, peer: PeerIndex) {
+        self.forgive_failure(peer);
+        if let Some(faults) = &mut self.faults {
+            faults.lied.remove(peer);
+        }
+    }
 }
 
 impl Strategy for Trade {
-    fn handle_connected(&mut self, peer: PeerIndex) {
+    type Known = Known;
+
+    fn handle_connected(&mut self, hashes: &mut impl Knowledge<Known>, peer: PeerIndex) {
         if self.peers.len() <= peer.index() {
             self.peers.resize(peer.index() + 1, Peer::default());
         }
         self.peers[peer.index()] = Peer::default();
         self.up.insert(peer);
-        for index in 0..self.known.len() {
-            if self.known[index].standing == Standing::Held {
-                self.advertise(peer, HashIndex::new(index));
+        for hash in (0..hashes.numbers()).map(HashIndex::new) {
+            let known = hashes.of_mut(hash);
+            if known.standing == Standing::Held {
+                self.advertise(known, peer, hash);
             }
         }
     }
 
-    fn handle_disconnected(&mut self, peer: PeerIndex, now: Duration) {
+    fn handle_disconnected(
+        &mut self,
+        hashes: &mut impl Knowledge<Known>,
+        peer: PeerIndex,
+        now: Duration,
+    ) {
         if !self.up.remove(peer) {
             return;
         }
         self.peers[peer.index()] = Peer::default();
-        for index in 0..self.known.len() {
-            let hash = HashIndex::new(index);
-            let known = &mut self.known[index];
-            known.told.remove(peer);
-            if !known.offered.remove(peer) {
+        for hash in (0..hashes.numbers()).map(HashIndex::new) {
+            let known = hashes.of_mut(hash);
+            known.forget_told(peer);
+            if !known.take_offer_back(peer) {
                 continue;
             }
-            if let Some(want) = self.want(hash) {
+            if let Standing::Wanted(want) = known.standing {
+                let want = want as usize;
                 self.wants[want].settle(peer);
-                self.wants[want].failed.remove(peer);
-                self.wants[want].lied.remove(peer);
-                self.ask(want, now);
+                self.wants[want].forgive(peer);
+                self.ask(known, want, now);
             }
-            self.forget_unoffered(hash);
+            self.forget_unoffered(hashes, hash);
         }
     }
 
-    fn handle_offered(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration) {
-        let known = self.known_mut(hash);
+    fn handle_offered(
+        &mut self,
+        hashes: &mut impl Knowledge<Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+        now: Duration,
+    ) {
+        let known = hashes.of_mut(hash);
         if known.standing == Standing::Held {
-            known.offered.insert(peer);
+            known.note_offer(peer);
             return;
         }
-        if !known.offered.contains(peer) {
+        if !known.was_offered(peer) {
             let offers = &mut self.peers[peer.index()].offers;
             if *offers >= self.max_offers {
                 let disconnect = Action::Disconnect { peer };
@@ -280,88 +303,105 @@ impl Strategy for Trade {
                 return;
             }
             *offers += 1;
-            self.known[hash.index()].offered.insert(peer);
+            known.note_offer(peer);
         }
-        let want = match self.want(hash) {
-            Some(want) => want,
-            None => self.add_want(hash, now),
-        };
-        self.wants[want].failed.remove(peer);
-        self.ask(want, now);
+        if known.standing == Standing::Unknown {
+            known.standing = self.add_want(hash, now);
+        }
+        if let Standing::Wanted(want) = known.standing {
+            self.wants[want as usize].forgive_failure(peer);
+            self.ask(known, want as usize, now);
+        }
     }
 
-    fn handle_held(&mut self, hash: HashIndex, from: Option<PeerIndex>, _now: Duration) {
-        if let Some(want) = self.want(hash) {
-            let want = self.remove_want(want);
+    fn handle_held(
+        &mut self,
+        hashes: &mut impl Knowledge<Known>,
+        hash: HashIndex,
+        from: Option<PeerIndex>,
+        _now: Duration,
+    ) {
+        if let Standing::Wanted(want) = hashes.of(hash).standing {
+            let want = self.remove_want(hashes, want as usize);
             for peer in want.asked.iter().filter(|&peer| Some(peer) != from) {
                 self.actions.push(Action::Cancel { peer, hash });
             }
         }
-        let Self {
-            known,
-            peers,
-            up,
-            actions,
-            ..
-        } = self;
-        if known.len() <= hash.index() {
-            known.resize_with(hash.index() + 1, Known::default);
-        }
-        let known = &mut known[hash.index()];
+        let known = hashes.of_mut(hash);
         known.standing = Standing::Held;
-        for peer in known.offered.iter() {
-            peers[peer.index()].offers -= 1;
+        let offered = known.offered();
+        for peer in offered.iter() {
+            self.peers[peer.index()].offers -= 1;
         }
-        let ignorant = up.except(&known.offered);
-        known.told.insert_all(&ignorant);
-        actions.extend(ignorant.iter().map(|peer| Action::Advertise { peer, hash }));
+        let ignorant = self.up.except(&offered);
+        for peer in ignorant.iter() {
+            known.note_told(peer);
+            self.actions.push(Action::Advertise { peer, hash });
+        }
     }
 
     fn handle_progress(&mut self, peer: PeerIndex, now: Duration) {
         self.peers[peer.index()].progress = now.into();
     }
 
-    fn handle_refused(&mut self, peer: PeerIndex, hash: HashIndex, now: Duration) {
-        let known = self.known_mut(hash);
-        let taken_back = known.offered.remove(peer);
+    fn handle_refused(
+        &mut self,
+        hashes: &mut impl Knowledge<Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+        now: Duration,
+    ) {
+        let known = hashes.of_mut(hash);
+        let taken_back = known.take_offer_back(peer);
         if known.standing == Standing::Held {
             // It was passed over when the others were told, as it had seemed to know.
-            self.advertise(peer, hash);
+            self.advertise(known, peer, hash);
             return;
         }
         if taken_back {
             self.peers[peer.index()].offers -= 1;
         }
-        if let Some(want) = self.want(hash) {
-            self.wants[want].settle(peer);
-            self.ask(want, now);
-            self.forget_unoffered(hash);
+        if let Standing::Wanted(want) = known.standing {
+            self.wants[want as usize].settle(peer);
+            self.ask(known, want as usize, now);
+            self.forget_unoffered(hashes, hash);
         }
     }
 
-    fn handle_failed(&mut self, peer: PeerIndex, hash: HashIndex, fault: Fault, now: Duration) {
-        let Some(index) = self.want(hash) else { return };
-        let want = &mut self.wants[index];
+    fn handle_failed(
+        &mut self,
+        hashes: &mut impl Knowledge<Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+        fault: Fault,
+        now: Duration,
+    ) {
+        let known = hashes.of(hash);
+        let Standing::Wanted(index) = known.standing else {
+            return;
+        };
+        let want = &mut self.wants[index as usize];
         want.settle(peer);
+        let faults = want.faults.get_or_insert_default();
         match fault {
             Fault::Broken => {
-                want.failed.insert(peer);
-                want.failed_at = now.into();
+                faults.failed.insert(peer);
+                faults.failed_at = now.into();
             }
             Fault::Wrong => {
-                want.lied.insert(peer);
+                faults.lied.insert(peer);
             }
         }
-        self.ask(index, now);
+        self.ask(known, index as usize, now);
     }
 
-    fn handle_time(&mut self, now: Duration) {
+    fn handle_time(&mut self, hashes: &mut impl Knowledge<Known>, now: Duration) {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return;
         }
         self.deadline = None;
         for want in 0..self.wants.len() {
-            self.review(want, now);
+            self.review(hashes, want, now);
         }
     }
 
@@ -379,19 +419,16 @@ impl Strategy for Trade {
         }
     }
 
-    fn remembers(&self, hash: HashIndex) -> bool {
-        self.known(hash)
-            .is_some_and(|known| known.standing != Standing::Unknown)
+    fn remembers(&self, known: &Known) -> bool {
+        known.standing != Standing::Unknown
     }
 
-    fn was_offered(&self, peer: PeerIndex, hash: HashIndex) -> bool {
-        self.known(hash)
-            .is_some_and(|known| known.offered.contains(peer))
+    fn was_offered(&self, peer: PeerIndex, known: &Known) -> bool {
+        known.was_offered(peer)
     }
 
-    fn was_told(&self, peer: PeerIndex, hash: HashIndex) -> bool {
-        self.known(hash)
-            .is_some_and(|known| known.told.contains(peer))
+    fn was_told(&self, peer: PeerIndex, known: &Known) -> bool {
+        known.was_told(peer)
     }
 
     fn in_flight(&self) -> usize {

@@ -7,7 +7,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy as _, prop, prop_oneof, p
 
 use crate::strategy::{Action, Fault, HashIndex, PeerIndex, Strategy};
 
-use super::Trade;
+use super::{Known, Trade};
 
 const PEERS: usize = 5;
 const HASHES: usize = 4;
@@ -62,12 +62,12 @@ struct Model {
 
 impl Model {
     /// Does what the event says, to the strategy and to the model alike.
-    fn apply(&mut self, event: Event, trade: &mut Trade) {
+    fn apply(&mut self, event: Event, trade: &mut Trade, hashes: &mut Vec<Known>) {
         let now = self.now;
         let index = |peer, hash| (PeerIndex::new(peer), HashIndex::new(hash));
         match event {
             Event::Connect(peer) if self.up.insert(peer) => {
-                trade.handle_connected(PeerIndex::new(peer));
+                trade.handle_connected(hashes, PeerIndex::new(peer));
             }
             Event::Disconnect(peer) if self.up.remove(&peer) => {
                 self.offered.retain(|key| key.0 != peer);
@@ -76,16 +76,16 @@ impl Model {
                 self.asked.retain(|key, _| key.0 != peer);
                 self.failed.retain(|key, _| key.0 != peer);
                 self.progress.remove(&peer);
-                trade.handle_disconnected(PeerIndex::new(peer), now);
+                trade.handle_disconnected(hashes, PeerIndex::new(peer), now);
             }
             Event::Offer(peer, hash) if self.up.contains(&peer) => {
                 self.offered.insert((peer, hash));
                 self.failed.remove(&(peer, hash));
                 let (peer, hash) = index(peer, hash);
-                trade.handle_offered(peer, hash, now);
+                trade.handle_offered(hashes, peer, hash, now);
             }
             Event::Publish(hash) if self.held.insert(hash) => {
-                trade.handle_held(HashIndex::new(hash), None, now);
+                trade.handle_held(hashes, HashIndex::new(hash), None, now);
             }
             Event::Answer(peer, hash) if self.settle(peer, hash) => {
                 self.progress.insert(peer, now);
@@ -93,7 +93,7 @@ impl Model {
                 let (peer, hash) = index(peer, hash);
                 trade.handle_progress(peer, now);
                 if new {
-                    trade.handle_held(hash, Some(peer), now);
+                    trade.handle_held(hashes, hash, Some(peer), now);
                 }
             }
             Event::Refuse(peer, hash) if self.settle(peer, hash) => {
@@ -101,7 +101,7 @@ impl Model {
                 self.offered.remove(&(peer, hash));
                 let (peer, hash) = index(peer, hash);
                 trade.handle_progress(peer, now);
-                trade.handle_refused(peer, hash, now);
+                trade.handle_refused(hashes, peer, hash, now);
             }
             Event::Fail(peer, hash, fault) if self.settle(peer, hash) => {
                 self.progress.insert(peer, now);
@@ -111,7 +111,7 @@ impl Model {
                 }
                 let (peer, hash) = index(peer, hash);
                 trade.handle_progress(peer, now);
-                trade.handle_failed(peer, hash, fault, now);
+                trade.handle_failed(hashes, peer, hash, fault, now);
             }
             Event::Progress(peer) if self.up.contains(&peer) => {
                 self.progress.insert(peer, now);
@@ -123,7 +123,7 @@ impl Model {
                     && deadline <= end
                 {
                     self.now = deadline;
-                    trade.handle_time(deadline);
+                    trade.handle_time(hashes, deadline);
                     self.obey(trade);
                 }
                 self.now = end;
@@ -191,8 +191,8 @@ impl Model {
     }
 
     /// What must be the case whenever all actions are carried out.
-    fn check(&self, trade: &Trade) {
-        for hash in 0..HASHES {
+    fn check(&self, trade: &Trade, hashes: &[Known]) {
+        for (hash, knowledge) in hashes.iter().enumerate() {
             for &peer in &self.up {
                 let key = (peer, hash);
                 if self.held.contains(&hash) {
@@ -204,13 +204,16 @@ impl Model {
                         || self.failed.contains_key(&key);
                     assert!(tried, "{hash} waits although {peer} offers it");
                 }
-                let (peer, number) = (PeerIndex::new(peer), HashIndex::new(hash));
-                assert_eq!(trade.was_offered(peer, number), self.offered.contains(&key));
-                assert_eq!(trade.was_told(peer, number), self.told.contains(&key));
+                let peer = PeerIndex::new(peer);
+                assert_eq!(
+                    trade.was_offered(peer, knowledge),
+                    self.offered.contains(&key)
+                );
+                assert_eq!(trade.was_told(peer, knowledge), self.told.contains(&key));
             }
             let offered = self.offered.iter().any(|key| key.1 == hash);
             let known = offered || self.held.contains(&hash);
-            assert_eq!(trade.remembers(HashIndex::new(hash)), known);
+            assert_eq!(trade.remembers(knowledge), known);
         }
     }
 }
@@ -222,10 +225,11 @@ proptest! {
         // The clock starts late enough for no peer to look as if it had just been heard.
         let mut model = Model { now: Duration::from_secs(60), ..Model::default() };
         let mut trade = Trade::new(STALL, 100);
+        let mut hashes = vec![Known::default(); HASHES];
         for event in events {
-            model.apply(event, &mut trade);
+            model.apply(event, &mut trade, &mut hashes);
             model.obey(&mut trade);
-            model.check(&trade);
+            model.check(&trade, &hashes);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::strategy::{Action, Fault, HashIndex, PeerIndex, Strategy};
 
-use super::Trade;
+use super::{Known, Trade};
 
 const STALL: Duration = Duration::from_secs(5);
 
@@ -15,6 +15,7 @@ const CAT: usize = 2;
 /// A strategy with three peers, and a clock.
 struct World {
     trade: Trade,
+    hashes: Vec<Known>,
     now: Duration,
 }
 
@@ -23,6 +24,7 @@ impl World {
     fn new() -> Self {
         let mut world = Self {
             trade: Trade::new(STALL, 100),
+            hashes: vec![Known::default(); 102],
             now: Duration::from_secs(60),
         };
         for peer in [ADA, BOB, CAT] {
@@ -32,24 +34,30 @@ impl World {
     }
 
     fn connect(&mut self, peer: usize) -> Vec<Action> {
-        self.trade.handle_connected(PeerIndex::new(peer));
+        self.trade
+            .handle_connected(&mut self.hashes, PeerIndex::new(peer));
         self.drain()
     }
 
     fn disconnect(&mut self, peer: usize) -> Vec<Action> {
         self.trade
-            .handle_disconnected(PeerIndex::new(peer), self.now);
+            .handle_disconnected(&mut self.hashes, PeerIndex::new(peer), self.now);
         self.drain()
     }
 
     fn offer(&mut self, peer: usize, hash: usize) -> Vec<Action> {
-        self.trade
-            .handle_offered(PeerIndex::new(peer), HashIndex::new(hash), self.now);
+        self.trade.handle_offered(
+            &mut self.hashes,
+            PeerIndex::new(peer),
+            HashIndex::new(hash),
+            self.now,
+        );
         self.drain()
     }
 
     fn publish(&mut self, hash: usize) -> Vec<Action> {
-        self.trade.handle_held(HashIndex::new(hash), None, self.now);
+        self.trade
+            .handle_held(&mut self.hashes, HashIndex::new(hash), None, self.now);
         self.drain()
     }
 
@@ -57,7 +65,7 @@ impl World {
         let peer = PeerIndex::new(peer);
         self.trade.handle_progress(peer, self.now);
         self.trade
-            .handle_held(HashIndex::new(hash), Some(peer), self.now);
+            .handle_held(&mut self.hashes, HashIndex::new(hash), Some(peer), self.now);
         self.drain()
     }
 
@@ -70,14 +78,19 @@ impl World {
         let peer = PeerIndex::new(peer);
         self.trade.handle_progress(peer, self.now);
         self.trade
-            .handle_refused(peer, HashIndex::new(hash), self.now);
+            .handle_refused(&mut self.hashes, peer, HashIndex::new(hash), self.now);
         self.drain()
     }
 
     fn fail(&mut self, peer: usize, hash: usize, fault: Fault) -> Vec<Action> {
         let peer = PeerIndex::new(peer);
-        self.trade
-            .handle_failed(peer, HashIndex::new(hash), fault, self.now);
+        self.trade.handle_failed(
+            &mut self.hashes,
+            peer,
+            HashIndex::new(hash),
+            fault,
+            self.now,
+        );
         self.drain()
     }
 
@@ -90,7 +103,7 @@ impl World {
         {
             assert!(self.now <= deadline, "a deadline is not in the past");
             self.now = deadline;
-            self.trade.handle_time(self.now);
+            self.trade.handle_time(&mut self.hashes, self.now);
             assert!(
                 self.trade.deadline().is_none_or(|next| next > self.now),
                 "what is due is done"
@@ -99,6 +112,10 @@ impl World {
         }
         self.now = end;
         actions
+    }
+
+    fn remembers(&self, hash: usize) -> bool {
+        self.trade.remembers(&self.hashes[hash])
     }
 
     fn drain(&mut self) -> Vec<Action> {
@@ -322,7 +339,7 @@ fn a_hash_that_nobody_offers_any_more_is_forgotten() {
     world.offer(BOB, 0);
     assert_eq!(world.refuse(ADA, 0), [ask(BOB, 0)]);
     assert_eq!(world.disconnect(BOB), [forget(0)]);
-    assert!(!world.trade.remembers(HashIndex::new(0)));
+    assert!(!world.remembers(0));
     assert_eq!(world.wait(10 * STALL), []);
 }
 
@@ -347,7 +364,7 @@ fn a_peer_may_not_offer_without_end() {
         peer: PeerIndex::new(ADA),
     };
     assert_eq!(world.offer(ADA, 100), [flood]);
-    assert!(!world.trade.remembers(HashIndex::new(100)));
+    assert!(!world.remembers(100));
     assert_eq!(world.offer(BOB, 100), [ask(BOB, 100)], "Bob has room");
     world.receive(ADA, 0);
     assert_eq!(
