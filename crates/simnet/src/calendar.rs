@@ -58,7 +58,7 @@ impl Span {
 const CHUNK: usize = 4 << 10;
 
 /// Places in a chunk of them.
-const PLACES: usize = 64;
+const PLACES: usize = 32;
 
 /// Records begin at multiples of this many bytes.
 const ALIGN: usize = 8;
