@@ -12,7 +12,7 @@ use crate::islands::{ISLAND, ISLANDS, Islands, gossip, readers, streams};
 const BUDGET: i64 = 512;
 
 /// Once it has traded, a node also keeps the tally of the frames that it sent and room for a few actions.
-const BUDGET_AFTER: i64 = 560;
+const BUDGET_AFTER: i64 = 512;
 
 const DEGREE: u32 = 8;
 
