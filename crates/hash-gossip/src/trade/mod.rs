@@ -33,11 +33,15 @@ pub struct Trade {
     // What every event looks at stands first.
     actions: Vec<Action>,
     deadline: Option<Duration>,
-    peers: Vec<Peer>,
+    /// When an answer of each peer last went on.
+    progress: Vec<Nanos>,
     wants: Vec<Want>,
     up: PeerSet,
     stall: Duration,
     max_offers: u32,
+    /// How many hashes that are not held each peer offers. Nobody can offer too many of them, so nobody counts, until
+    /// there are so many.
+    offers: Option<Box<[u32]>>,
 }
 
 /// A hash which peers offer and the node does not hold. The three sets, two of them among the faults, are parts of those
@@ -67,21 +71,6 @@ struct Faults {
     lied: PeerSet,
 }
 
-/// What is kept for each connection.
-#[derive(Clone, Copy, Debug, Default)]
-struct Peer {
-    /// When an answer of this peer last went on.
-    progress: Nanos,
-    /// How many hashes that are not held it offers.
-    offers: u32,
-}
-
-impl Peer {
-    fn progress(&self) -> Duration {
-        self.progress.into()
-    }
-}
-
 impl Trade {
     /// A strategy that calls a request stalled after `stall`, and lets one peer offer at most `max_offers` hashes
     /// that are not held here: one that offers names without end would otherwise be given memory without end.
@@ -90,7 +79,8 @@ impl Trade {
             stall,
             max_offers,
             wants: Vec::new(),
-            peers: Vec::new(),
+            progress: Vec::new(),
+            offers: None,
             up: PeerSet::default(),
             actions: Vec::new(),
             deadline: None,
@@ -109,6 +99,7 @@ impl Trade {
             self.deadline = None;
             // Nothing is kept: the room for four is as much as a connection takes.
             self.wants = Vec::new();
+            self.offers = None;
         }
         if let Some(moved) = self.wants.get(want) {
             hashes.of_mut(moved.hash).standing = Standing::wanted(want);
@@ -118,15 +109,19 @@ impl Trade {
 
     /// Sees to it that somebody is being waited for, if anybody can be. `known` is what is known of the hash.
     fn ask(&mut self, known: &Known, want: usize, now: Duration) {
-        let Self { peers, wants, .. } = self;
-        let want = &mut wants[want];
+        let want = &mut self.wants[want];
         if want.live.is_some() {
             return;
         }
         let moving = want
             .asked
             .iter()
-            .map(|peer| (peer, peers[peer.index()].progress() + self.stall))
+            .map(|peer| {
+                (
+                    peer,
+                    Duration::from(self.progress[peer.index()]) + self.stall,
+                )
+            })
             .find(|&(_, due)| now < due);
         if let Some((peer, due)) = moving {
             want.live = Some(peer);
@@ -167,7 +162,7 @@ impl Trade {
         let want = &mut self.wants[index];
         if let Some(peer) = want.live {
             let since = Duration::from(want.since);
-            let due = since.max(self.peers[peer.index()].progress()) + self.stall;
+            let due = since.max(self.progress[peer.index()].into()) + self.stall;
             if now < due {
                 self.wake_at(due);
                 return;
@@ -181,6 +176,23 @@ impl Trade {
         }
         let known = hashes.of(want.hash);
         self.ask(known, index, now);
+    }
+
+    /// Whether a peer may offer nothing more. Every hash that is offered and not held is wanted.
+    fn offers_enough(&mut self, hashes: &impl Knowledge<Known>, peer: PeerIndex) -> bool {
+        if self.wants.len() < self.max_offers as usize {
+            return false;
+        }
+        let offers = self.offers.get_or_insert_with(|| {
+            let mut offers = vec![0; self.progress.len()];
+            for want in &self.wants {
+                for peer in hashes.of(want.hash).offered().iter() {
+                    offers[peer.index()] += 1;
+                }
+            }
+            offers.into()
+        });
+        offers[peer.index()] >= self.max_offers
     }
 
     fn advertise(&mut self, known: &mut Known, peer: PeerIndex, hash: HashIndex) {
@@ -242,10 +254,12 @@ impl Strategy for Trade {
     type Known = Known;
 
     fn handle_connected(&mut self, hashes: &mut impl Knowledge<Known>, peer: PeerIndex) {
-        if self.peers.len() <= peer.index() {
-            self.peers.resize(peer.index() + 1, Peer::default());
+        if self.progress.len() <= peer.index() {
+            self.progress.resize(peer.index() + 1, Nanos::default());
+            // There is no room for the peer. It is made when they are counted again.
+            self.offers = None;
         }
-        self.peers[peer.index()] = Peer::default();
+        self.progress[peer.index()] = Nanos::default();
         self.up.insert(peer);
         for hash in (0..hashes.numbers()).map(HashIndex::new) {
             let known = hashes.of_mut(hash);
@@ -264,7 +278,10 @@ impl Strategy for Trade {
         if !self.up.remove(peer) {
             return;
         }
-        self.peers[peer.index()] = Peer::default();
+        self.progress[peer.index()] = Nanos::default();
+        if let Some(offers) = &mut self.offers {
+            offers[peer.index()] = 0;
+        }
         for hash in (0..hashes.numbers()).map(HashIndex::new) {
             let known = hashes.of_mut(hash);
             known.forget_told(peer);
@@ -294,17 +311,19 @@ impl Strategy for Trade {
             return;
         }
         if !known.was_offered(peer) {
-            let offers = &mut self.peers[peer.index()].offers;
-            if *offers >= self.max_offers {
+            if self.offers_enough(hashes, peer) {
                 let disconnect = Action::Disconnect { peer };
                 if self.actions.last() != Some(&disconnect) {
                     self.actions.push(disconnect);
                 }
                 return;
             }
-            *offers += 1;
-            known.note_offer(peer);
+            if let Some(offers) = &mut self.offers {
+                offers[peer.index()] += 1;
+            }
+            hashes.of_mut(hash).note_offer(peer);
         }
+        let known = hashes.of_mut(hash);
         if known.standing == Standing::Unknown {
             known.standing = self.add_want(hash, now);
         }
@@ -330,8 +349,10 @@ impl Strategy for Trade {
         let known = hashes.of_mut(hash);
         known.standing = Standing::Held;
         let offered = known.offered();
-        for peer in offered.iter() {
-            self.peers[peer.index()].offers -= 1;
+        if let Some(offers) = &mut self.offers {
+            for peer in offered.iter() {
+                offers[peer.index()] -= 1;
+            }
         }
         let ignorant = self.up.except(&offered);
         for peer in ignorant.iter() {
@@ -341,7 +362,7 @@ impl Strategy for Trade {
     }
 
     fn handle_progress(&mut self, peer: PeerIndex, now: Duration) {
-        self.peers[peer.index()].progress = now.into();
+        self.progress[peer.index()] = now.into();
     }
 
     fn handle_refused(
@@ -358,8 +379,8 @@ impl Strategy for Trade {
             self.advertise(known, peer, hash);
             return;
         }
-        if taken_back {
-            self.peers[peer.index()].offers -= 1;
+        if taken_back && let Some(offers) = &mut self.offers {
+            offers[peer.index()] -= 1;
         }
         if let Standing::Wanted(want) = known.standing {
             self.wants[want as usize].settle(peer);

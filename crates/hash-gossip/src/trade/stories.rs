@@ -373,3 +373,26 @@ fn a_peer_may_not_offer_without_end() {
         "what came counts no more"
     );
 }
+
+#[test]
+fn what_is_refused_or_was_offered_on_another_connection_counts_no_more() {
+    let mut world = World::new();
+    for hash in 0..100 {
+        world.offer(ADA, hash);
+    }
+    let flood = Action::Disconnect {
+        peer: PeerIndex::new(ADA),
+    };
+    assert_eq!(world.offer(ADA, 100), [flood]);
+    assert_eq!(world.refuse(ADA, 0), [forget(0)]);
+    assert_eq!(world.offer(ADA, 100), [ask(ADA, 100)]);
+    assert_eq!(world.offer(ADA, 101), [flood]);
+
+    assert_eq!(world.offer(BOB, 1), []);
+    world.disconnect(ADA);
+    world.connect(ADA);
+    for hash in 0..100 {
+        assert!(!world.offer(ADA, hash).contains(&flood));
+    }
+    assert_eq!(world.offer(ADA, 100), [flood]);
+}
