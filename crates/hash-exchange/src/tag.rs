@@ -59,6 +59,22 @@ impl Kind {
             Self::Error => "error",
         }
     }
+
+    /// Where a tally counts it: what trading a content takes stands together, in two lines of the cache.
+    const fn place(self) -> usize {
+        match self {
+            Self::Available => 0,
+            Self::Request => 1,
+            Self::Hashes => 2,
+            Self::Body => 3,
+            Self::End => 4,
+            Self::Error => 5,
+            Self::Since => 6,
+            Self::Close => 7,
+            Self::Seen => 8,
+            Self::Id => 9,
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -90,6 +106,7 @@ impl Tag {
 /// Frames and bytes of each kind, summed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// In the order of [`Kind::place`].
     kinds: [Count; Kind::COUNT],
 }
 
@@ -103,7 +120,7 @@ struct Count {
 impl Tally {
     /// Counts one frame.
     pub fn add(&mut self, tag: Tag) {
-        let count = &mut self.kinds[tag.kind as usize];
+        let count = &mut self.kinds[tag.kind.place()];
         count.frames += 1;
         count.content += u64::from(tag.content);
         count.framing += u64::from(tag.framing);
@@ -120,17 +137,17 @@ impl Tally {
 
     /// Frames of a kind.
     pub const fn frames(&self, kind: Kind) -> u64 {
-        self.kinds[kind as usize].frames
+        self.kinds[kind.place()].frames
     }
 
     /// Bytes of messages of a kind or, for [`Kind::Body`], of content; without framing.
     pub const fn content(&self, kind: Kind) -> u64 {
-        self.kinds[kind as usize].content
+        self.kinds[kind.place()].content
     }
 
     /// All bytes of the frames of a kind, framing included.
     pub const fn bytes(&self, kind: Kind) -> u64 {
-        self.kinds[kind as usize].content + self.kinds[kind as usize].framing
+        self.kinds[kind.place()].content + self.kinds[kind.place()].framing
     }
 
     /// Bytes of framing over all kinds.
@@ -181,5 +198,8 @@ mod tests {
             Kind::ALL.map(|kind| kind as usize),
             std::array::from_fn(|i| i)
         );
+        let mut places = Kind::ALL.map(Kind::place);
+        places.sort_unstable();
+        assert_eq!(places, std::array::from_fn(|i| i));
     }
 }

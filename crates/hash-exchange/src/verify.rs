@@ -10,13 +10,13 @@ pub trait Verifier {
     /// What is known of a content so far.
     type State;
 
-    /// A content begins that is to have this hash.
+    /// A content begins that is to have this hash: its first bytes have come, or its end.
     fn start(&self, hash: &Hash) -> Self::State;
 
     /// Its next bytes.
     fn update(&self, state: &mut Self::State, chunk: &[u8]);
 
-    /// It has ended: is it the one?
+    /// These were all its bytes: is it the one?
     fn matches(&self, state: Self::State, hash: &Hash) -> bool;
 }
 
