@@ -29,7 +29,9 @@ impl Counters {
     /// Reads something of what will be counted.
     pub(crate) fn touch(&self) -> u64 {
         let sent = self.sent.as_ref();
-        sent.map_or(0, |sent| sent.frames(Kind::Available) ^ sent.frames(Kind::Body))
+        sent.map_or(0, |sent| {
+            sent.frames(Kind::Available) ^ sent.frames(Kind::Body)
+        })
     }
 
     pub(crate) fn count(&mut self, sent: Tag) {
