@@ -60,7 +60,7 @@ impl Kind {
         }
     }
 
-    /// Where a tally counts it: what trading a content takes stands together, in two lines of the cache.
+    /// Where a tally counts it: what trading a content takes stands side by side.
     const fn place(self) -> usize {
         match self {
             Self::Available => 0,

@@ -28,6 +28,7 @@ pub(crate) struct Catalogue<A, K> {
     /// Where a hash stands in the table depends on this, so that nobody can choose names that all stand in one place.
     key: u64,
     entries: Vec<Entry<K>>,
+    in_use: u32,
     /// What is held, in the order in which it became so.
     journal: Vec<Held<A>>,
     /// Numbers given back; hardly any node has some.
@@ -52,7 +53,7 @@ struct Entry<K> {
     known: K,
     body: Option<Rc<[u8]>>,
     digest: [u8; SHA1_LEN],
-    /// Its place in the journal, if there is a body.
+    /// Its place in the journal, if there is a body; or that the number is not in use.
     held: u32,
 }
 
@@ -70,6 +71,7 @@ impl<A, K: Default> Catalogue<A, K> {
             numbers: Numbers::Few([None; FEW]),
             key,
             entries: Vec::new(),
+            in_use: 0,
             free: None,
             journal: Vec::new(),
         }
@@ -101,7 +103,11 @@ impl<A, K: Default> Catalogue<A, K> {
     }
 
     fn add(&mut self, digest: &[u8; SHA1_LEN]) -> HashIndex {
-        let reused = self.free.as_mut().and_then(|free| free.pop());
+        // What was given back at the very end is not there any more.
+        let there = |number: &HashIndex| number.index() < self.entries.len();
+        let free = self.free.as_mut();
+        let reused = free.and_then(|free| std::iter::from_fn(|| free.pop()).find(there));
+        self.in_use += 1;
         let number = reused.unwrap_or_else(|| HashIndex::new(self.entries.len()));
         let entry = Entry {
             known: K::default(),
@@ -141,6 +147,9 @@ impl<A, K: Default> Catalogue<A, K> {
 
     /// Gives a number back, unless that was done before. What is held keeps its number for good.
     pub(crate) fn release(&mut self, number: HashIndex) {
+        if number.index() >= self.entries.len() {
+            return;
+        }
         assert!(!self.holds(number), "a hash that is held is not forgotten");
         let released = match &mut self.numbers {
             Numbers::Few(tags) => tags[number.index()].take().is_some(),
@@ -150,8 +159,22 @@ impl<A, K: Default> Catalogue<A, K> {
                 found.map(|entry| entry.remove()).is_ok()
             }
         };
-        if released {
+        if !released {
+            return;
+        }
+        self.in_use -= 1;
+        let entry = &mut self.entries[number.index()];
+        entry.known = K::default();
+        entry.held = FREE;
+        if number.index() + 1 < self.entries.len() {
             self.free.get_or_insert_default().push(number);
+            return;
+        }
+        // Nothing is kept of a peer's many names once they are forgotten.
+        while self.entries.pop_if(|last| last.held == FREE).is_some() {}
+        self.entries.shrink_to((2 * self.entries.len()).max(FEW));
+        if self.entries.is_empty() {
+            self.free = None;
         }
     }
 
@@ -165,7 +188,7 @@ impl<A, K: Default> Catalogue<A, K> {
 
     /// How many hashes have a number.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len() - self.free.as_ref().map_or(0, |free| free.len())
+        self.in_use as usize
     }
 
     pub(crate) fn hash(&self, number: HashIndex) -> Hash {
@@ -263,6 +286,9 @@ impl<K> Entry<K> {
     }
 }
 
+/// In place of a place in the journal.
+const FREE: u32 = u32::MAX;
+
 /// So many hashes are found without a table.
 const FEW: usize = 24;
 
@@ -272,14 +298,19 @@ fn tag(digest: &[u8; SHA1_LEN]) -> Option<NonZero<u8>> {
     NonZero::new(digest[0].max(1))
 }
 
-/// Where a digest belongs in the table: its first sixteen bytes, folded with a key that nobody else knows.
+/// Where a digest belongs in the table: all of it, folded with a key that nobody else knows.
 fn place(key: u64, digest: &[u8; SHA1_LEN]) -> u64 {
     let word = |start: usize| {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&digest[start..start + 8]);
         u64::from_le_bytes(bytes)
     };
-    let product = u128::from(word(0) ^ key) * u128::from(word(8) ^ key.rotate_left(32) | 1);
+    let first = fold(word(0) ^ key, word(8) ^ key.rotate_left(32));
+    fold(first ^ word(12), key.rotate_left(16) | 1)
+}
+
+const fn fold(a: u64, b: u64) -> u64 {
+    let product = a as u128 * b as u128;
     product as u64 ^ (product >> 64) as u64
 }
 
@@ -315,6 +346,48 @@ mod tests {
             "a number given back twice is free once"
         );
         assert_eq!(catalogue.hash(number), boop);
+    }
+
+    #[test]
+    fn names_made_to_collide_do_not() {
+        // Nobody has to know a content to offer a name for it, so these differ in what is cheapest to vary.
+        for varied in 0..SHA1_LEN - 1 {
+            let places = (0..=u16::MAX).map(|name| {
+                let mut digest = [7; SHA1_LEN];
+                digest[varied..varied + 2].copy_from_slice(&name.to_le_bytes());
+                place(0x1234_5678_9abc_def1, &digest)
+            });
+            let places: std::collections::BTreeSet<_> = places.collect();
+            assert!(
+                places.len() > 65_000,
+                "{} from byte {varied} on",
+                places.len()
+            );
+        }
+    }
+
+    #[test]
+    fn a_flood_of_names_leaves_nothing_behind_once_they_are_forgotten() {
+        let mut catalogue = Catalogue::<u32, u32>::new(7);
+        let held = catalogue.intern(&Hash::sha1(b"held")).expect("a SHA-1");
+        assert!(catalogue.hold(held, *b"held", None, Duration::ZERO));
+        let names = |from: u32| (from..from + 1000).map(|name| Hash::sha1(&name.to_le_bytes()));
+        for from in [0, 500, 5000] {
+            let mut numbers: Vec<_> = names(from)
+                .map(|hash| catalogue.intern(&hash).expect("a SHA-1"))
+                .collect();
+            assert_eq!(catalogue.len(), 1001);
+            // Every other one first, then the rest from the front.
+            numbers.sort_by_key(|number| number.index() % 2);
+            numbers.iter().for_each(|number| catalogue.release(*number));
+            assert_eq!((catalogue.len(), catalogue.entries.len()), (1, 1));
+            assert!(catalogue.entries.capacity() <= FEW);
+        }
+        for (count, hash) in (2..).zip(names(9000)) {
+            let number = catalogue.intern(&hash);
+            assert_eq!(catalogue.number(&hash), number);
+            assert_eq!(catalogue.len(), count);
+        }
     }
 
     #[test]

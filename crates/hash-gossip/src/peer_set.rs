@@ -25,6 +25,11 @@ enum Words {
 }
 
 impl PeerSet {
+    /// Some of the first 32 peers, a bit each.
+    pub(crate) fn of_first(peers: u32) -> Self {
+        Self(Words::Inline(peers.into()))
+    }
+
     /// Adds a peer; false if it was there before.
     pub fn insert(&mut self, peer: PeerIndex) -> bool {
         let (index, bit) = place(peer);
@@ -182,13 +187,6 @@ impl PartialEq for PeerSet {
 }
 
 impl Eq for PeerSet {}
-
-/// The first 32 peers, a bit each.
-impl From<u32> for PeerSet {
-    fn from(peers: u32) -> Self {
-        Self(Words::Inline(peers.into()))
-    }
-}
 
 impl FromIterator<PeerIndex> for PeerSet {
     fn from_iter<I: IntoIterator<Item = PeerIndex>>(peers: I) -> Self {

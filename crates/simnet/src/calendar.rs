@@ -63,7 +63,7 @@ const PLACES: usize = 32;
 /// Records begin at multiples of this many bytes.
 const ALIGN: usize = 8;
 
-/// Buffers that no window uses at present.
+/// Buffers that no window uses at present. They are as many as were used at the peak, and kept for the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     chunks: Vec<Box<[u8]>>,
@@ -82,7 +82,7 @@ impl Pool {
     }
 
     /// Takes the buffers of a window that is over.
-    fn recycle(&mut self, window: Window) {
+    pub(crate) fn recycle(&mut self, window: Window) {
         let chunks = window.chunks.into_iter();
         self.chunks
             .extend(chunks.filter(|chunk| chunk.len() == CHUNK));
@@ -134,7 +134,7 @@ impl Window {
             behind[..payload.len()].copy_from_slice(payload);
         }
         let location = ((self.chunks.len() - 1) * CHUNK + self.taken) / ALIGN;
-        assert!(location < WAKE as usize, "a window has 2^32 places at most");
+        assert!(location < WAKE as usize, "a window carries 32 GiB at most");
         self.taken += length;
         let place = Place {
             time: event.time,
@@ -270,13 +270,12 @@ impl Calendar {
         window.push_wake(pool, time, dest);
     }
 
-    /// Takes in what other shards' nodes sent.
-    pub(crate) fn import(&mut self, sent: Window) {
+    /// Takes in what other shards' nodes sent. The window's buffers are those of the sender.
+    pub(crate) fn import(&mut self, sent: &Window) {
         for place in sent.places() {
             let (window, pool) = self.window(place.time);
             sent.copy_to(*place, window, pool);
         }
-        self.pool.recycle(sent);
     }
 
     /// The index of the first window that holds an event.
@@ -399,6 +398,52 @@ mod tests {
             .map(|(event, payload)| (event.dest, window.bytes(payload)))
             .collect();
         assert_eq!(left, [(2, &[2; 3][..]), (4, &[4; 3][..])]);
+    }
+
+    #[test]
+    fn a_calendar_keeps_what_is_far_away_and_many_events_of_one_window() {
+        let mut calendar = Calendar::new(1000);
+        let indices = [0, RING - 1, RING, 3 * RING];
+        let many = 2 * PLACES as u32 + 1;
+        for index in indices {
+            for dest in 0..many {
+                push(&mut calendar, index * 1000 + 1, dest, 100);
+            }
+        }
+        for index in indices {
+            assert_eq!(calendar.next(), Some(index));
+            let mut places = Vec::new();
+            let window = calendar.take(index, Time::MAX, &mut places);
+            let dests: Vec<_> = places.iter().map(|place| place.dest).collect();
+            assert_eq!(dests, (0..many).collect::<Vec<_>>());
+            calendar.put_back(index, window);
+        }
+        assert_eq!((calendar.next(), calendar.data_bytes()), (None, 0));
+    }
+
+    #[test]
+    fn buffers_go_back_to_the_shard_that_sent_them() {
+        let (mut from, mut to) = (Calendar::new(1000), Calendar::new(1000));
+        for index in 0..1000 {
+            let mut outbox = Calendar::new(1000);
+            std::mem::swap(&mut outbox.pool, &mut from.pool);
+            push(&mut outbox, index * 1000, 0, 50);
+            std::mem::swap(&mut outbox.pool, &mut from.pool);
+            let sent = outbox.ring.swap_remove((index % RING) as usize);
+            let sent = if index < RING {
+                sent
+            } else {
+                outbox.overflow.remove(&index).expect("it is there")
+            };
+            to.import(&sent);
+            from.pool.recycle(sent);
+            let window = to.take(index, Time::MAX, &mut Vec::new());
+            to.put_back(index, window);
+        }
+        for calendar in [from, to] {
+            assert_eq!(calendar.pool.chunks.len(), 1);
+            assert_eq!(calendar.pool.places.len(), 1);
+        }
     }
 
     #[test]

@@ -224,9 +224,54 @@ impl<T> World<T> {
             for to in (0..shards).filter(|to| *to != from) {
                 let sent = self.shards[from as usize].take_outbox(to);
                 if !sent.is_empty() {
-                    self.shards[to as usize].core_mut().calendar.import(sent);
+                    self.shards[to as usize].core_mut().calendar.import(&sent);
+                    let mut from = self.shards[from as usize].core_mut();
+                    from.calendar.pool.recycle(sent);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::AsyncWriteExt;
+
+    use super::*;
+    use crate::{Jitter, Link, Probability};
+
+    #[test]
+    fn what_a_stream_has_accepted_is_counted_beyond_four_gibibytes() {
+        let link = Link {
+            floor: Duration::from_millis(1),
+            jitter: Jitter::Constant(Duration::ZERO),
+            loss: Probability::ZERO,
+        };
+        let network = Network::new(2, 1, link);
+        let world = World::new(&network, Layout::default(), |host| {
+            let id = host.id();
+            host.clone().spawn(async move {
+                if id == 1 {
+                    let listener = host.listen(1).expect("the port is free");
+                    let stream = listener.accept().await;
+                    host.sleep(Duration::from_secs(1)).await;
+                    drop(stream);
+                    return;
+                }
+                host.sleep(Duration::from_millis(1)).await;
+                let mut stream = host.connect(1, 1).await.expect("node 1 listens");
+                // As if it had written so much already.
+                host.core.borrow_mut().node(0).ends[0].accepted = u32::MAX - 1;
+                stream.write_all(b"abc").await.expect("the stream is open");
+                host.sleep(Duration::from_millis(100)).await;
+            });
+        });
+        let mut world = world.expect("the network is possible");
+        for ms in [50, 2000] {
+            // Before the stream is gone, and after.
+            world.run_until(Time::ZERO + Duration::from_millis(ms));
+            let accepted = u64::from(u32::MAX) + 2;
+            assert_eq!(world.accepted_between(), [(0, 1, accepted)]);
         }
     }
 }

@@ -37,7 +37,7 @@ const TOLD: usize = 1;
 impl Known {
     pub(super) fn offered(&self) -> Cow<'_, PeerSet> {
         match &self.sets {
-            Sets::Few(sets) => Cow::Owned(PeerSet::from(sets[OFFERED])),
+            Sets::Few(sets) => Cow::Owned(PeerSet::of_first(sets[OFFERED])),
             Sets::Many(sets) => Cow::Borrowed(&sets[OFFERED]),
         }
     }
@@ -103,7 +103,7 @@ impl Sets {
     #[cold]
     fn many(&mut self) -> &mut [PeerSet; 2] {
         if let Self::Few(sets) = *self {
-            *self = Self::Many(Box::new(sets.map(PeerSet::from)));
+            *self = Self::Many(Box::new(sets.map(PeerSet::of_first)));
         }
         match self {
             Self::Many(sets) => sets,
