@@ -170,6 +170,9 @@ pub enum BodyError {
     Peer(Box<str>),
     /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled.
     TooLong,
+    /// Together with the others under way it is longer than [`Limits::bodies`](crate::Limits::bodies), and was cancelled. It
+    /// may be asked for again when they have come.
+    NoRoom,
 }
 
 impl fmt::Display for BodyError {
@@ -179,6 +182,7 @@ impl fmt::Display for BodyError {
             Self::Peer(message) if message.is_empty() => f.write_str("the peer broke it off"),
             Self::Peer(message) => write!(f, "the peer broke it off: {message}"),
             Self::TooLong => f.write_str("the content is too long"),
+            Self::NoRoom => f.write_str("there is no room for it beside the others"),
         }
     }
 }

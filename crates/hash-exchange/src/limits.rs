@@ -4,8 +4,8 @@
 /// will want less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a frame that must be held whole before it can be understood, that is of any message but a body, which
-    /// is passed on as it arrives. Stops a peer that announces a frame of exabytes and then sends it.
+    /// Bytes of a frame that must be held whole before it can be understood, its length not counted. That is any message;
+    /// a body is passed on as it arrives. Stops a peer that announces a frame of exabytes and then sends it.
     pub message: u32,
     /// Bytes of a channel's name. Stops names made to be compared and copied; an honest one has at most 16 digits.
     pub name: u32,
@@ -30,6 +30,9 @@ pub struct Limits {
     /// Bytes of a content that [`Connection::next`](crate::Connection::next) assembles in memory. Stops a content
     /// without end; contents read through [`Application`](crate::Application) are not assembled and have no bound.
     pub body: u32,
+    /// Bytes of all contents that [`Connection::next`](crate::Connection::next) assembles at the same time; the one that
+    /// would go beyond is cancelled. Stops a peer that begins all that we asked for and ends none of it.
+    pub bodies: u32,
 }
 
 impl Limits {
@@ -44,6 +47,7 @@ impl Limits {
         early_bytes: 4 << 20,
         unwritten: 64 << 20,
         body: 64 << 20,
+        bodies: 256 << 20,
     };
 }
 

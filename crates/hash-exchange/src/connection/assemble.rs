@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 
 use super::{Application, Connection, Progress, Source};
-use crate::{BodyError, Error, Event, Hash, ResponseId, Store, Verifier};
+use crate::{BodyError, Error, Event, Hash, Limits, ResponseId, Store, Verifier};
 
 /// An [`Event`] that owns what it says, as [`Connection::next`] yields it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +49,10 @@ pub(super) struct Inbox {
     events: VecDeque<OwnedEvent>,
     requested: Vec<Hash>,
     bodies: BTreeMap<ResponseId, (Hash, Vec<u8>)>,
-    /// The content that has just grown too long.
-    too_long: Option<ResponseId>,
+    /// Bytes of all of them.
+    assembled: usize,
+    /// The content that has just been refused: there is no room for more of it.
+    refused: Option<ResponseId>,
 }
 
 impl<Io, B, V> Connection<Io, B, V>
@@ -60,7 +62,8 @@ where
     V: Verifier,
 {
     /// The next thing that the peer says; `None` when nothing is left to do. Meanwhile the peer is served from the store,
-    /// and what it sends is assembled in memory, up to [`Limits::body`](crate::Limits::body), and put into the store.
+    /// and what it sends is assembled in memory, within [`Limits::body`](crate::Limits::body) and
+    /// [`Limits::bodies`](crate::Limits::bodies), and put into the store.
     ///
     /// It may be dropped at any time and called again. Whoever has contents too large for memory uses
     /// [`poll`](Self::poll).
@@ -99,14 +102,15 @@ where
             if let Some(event) = inbox.events.pop_front() {
                 return Poll::Ready(Ok(Some(event)));
             }
-            let limit = self.session.limits().body as usize;
+            let Limits { body, bodies, .. } = *self.session.limits();
             let mut assembler = Assembler {
                 store,
                 inbox,
-                limit,
+                body: body as usize,
+                bodies: bodies as usize,
             };
             let progress = self.poll(cx, &mut assembler);
-            if let Some(response) = inbox.too_long.take() {
+            if let Some(response) = inbox.refused.take() {
                 // It is too late for that if the end came with the piece that was too much.
                 let _ = self.cancel(response);
             }
@@ -125,22 +129,27 @@ where
 struct Assembler<'a, S> {
     store: &'a mut S,
     inbox: &'a mut Inbox,
-    limit: usize,
+    /// Bytes that one content may have.
+    body: usize,
+    /// Bytes that all of them may have.
+    bodies: usize,
 }
 
 impl<S: Store> Assembler<'_, S> {
     fn chunk(&mut self, response: ResponseId, chunk: &[u8]) -> Option<OwnedEvent> {
         let (_, body) = self.inbox.bodies.get_mut(&response)?;
-        if body.len() + chunk.len() <= self.limit {
-            body.extend_from_slice(chunk);
+        let reason = if body.len() + chunk.len() > self.body {
+            BodyError::TooLong
+        } else if self.inbox.assembled + chunk.len() > self.bodies {
+            BodyError::NoRoom
+        } else {
+            append(body, chunk, self.body);
+            self.inbox.assembled += chunk.len();
             return None;
-        }
-        let (hash, _) = self.inbox.bodies.remove(&response)?;
-        self.inbox.too_long = Some(response);
-        Some(OwnedEvent::Failed {
-            hash,
-            reason: BodyError::TooLong,
-        })
+        };
+        let (hash, _) = self.inbox.take(response)?;
+        self.inbox.refused = Some(response);
+        Some(OwnedEvent::Failed { hash, reason })
     }
 
     fn owned(&mut self, event: Event<'_>) -> Option<OwnedEvent> {
@@ -163,7 +172,7 @@ impl<S: Store> Assembler<'_, S> {
                 hash,
                 sequence,
             } => {
-                let (_, body) = self.inbox.bodies.remove(&response)?;
+                let (_, body) = self.inbox.take(response)?;
                 self.store.insert(&hash, body);
                 OwnedEvent::Received { hash, sequence }
             }
@@ -172,7 +181,7 @@ impl<S: Store> Assembler<'_, S> {
                 hash,
                 reason,
             } => {
-                self.inbox.bodies.remove(&response)?;
+                self.inbox.take(response)?;
                 OwnedEvent::Failed { hash, reason }
             }
             Event::Close => OwnedEvent::Close,
@@ -213,4 +222,21 @@ impl Inbox {
     fn is_empty(&self) -> bool {
         self.events.is_empty() && self.bodies.is_empty()
     }
+
+    /// Takes a content out, as far as it has come.
+    fn take(&mut self, response: ResponseId) -> Option<(Hash, Vec<u8>)> {
+        let taken = self.bodies.remove(&response)?;
+        self.assembled -= taken.1.len();
+        Some(taken)
+    }
+}
+
+/// Appends to a body that has at most `limit` bytes in the end, hence is given no more room than that.
+fn append(body: &mut Vec<u8>, chunk: &[u8], limit: usize) {
+    let len = body.len() + chunk.len();
+    if len > body.capacity() {
+        let room = (2 * body.capacity()).min(limit).max(len);
+        body.reserve_exact(room - body.len());
+    }
+    body.extend_from_slice(chunk);
 }

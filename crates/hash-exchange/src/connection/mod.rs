@@ -69,8 +69,9 @@ pub enum Progress {
 /// way loses nothing. An idle connection owns no heap.
 ///
 /// The protocol has no flow control for each content: a content that is not read holds up all others. So a connection
-/// reads whatever comes, even while it cannot write, and hands it on at once. What it serves, it reads from the source
-/// only as the transport takes it.
+/// reads whatever comes, even while it cannot write, and hands it on at once. An application without room for a content can
+/// spill it, [cancel](Self::cancel) it, or pause: then nothing is read, of any content, and [`poll_serve`](Self::poll_serve)
+/// goes on writing. What a connection serves, it reads from the source only as the transport takes it.
 pub struct Connection<Io, B, V: Verifier = Sha1> {
     io: Io,
     session: Session<V>,
@@ -286,6 +287,29 @@ where
         // There is more, both ways perhaps; but others want their turn.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Writes, and serves what the peer has asked for, without reading: for an application that has paused, as it has no room for
+    /// what comes. Ready when nothing remains to be written or served. Pending, it wakes when the transport or a source has
+    /// more; a content that waits for what the peer says goes on only with [`poll`](Self::poll).
+    ///
+    /// # Errors
+    ///
+    /// As those of [`poll_flush`](Self::poll_flush).
+    pub fn poll_serve<A: Application<Body = B>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        application: &mut A,
+    ) -> Poll<Result<(), Error>> {
+        if self.serve(cx, application)? {
+            // It would take more; but others want their turn.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.session.serving() > 0 || self.has_to_write() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Writes what is encoded, and only that. Whoever calls it with a waker of its own has to see to it that the waker of

@@ -282,6 +282,12 @@ impl<V: Verifier> Session<V> {
         }
         self.look_next();
         let frame = Frame::parse(bytes, self.limits().name)?;
+        // What is here whole is judged as if it had come in pieces.
+        let is_long = bytes.len() > self.limits().message as usize;
+        if is_long && !self.is_passed_on(bytes, &frame)? {
+            let len = bytes.len() as u64;
+            return Err(ProtocolError::MessageTooLong { len });
+        }
         if frame.channel < 0 {
             // Of the frames on our own channels only a cancellation has a meaning. The rest is room for an extension.
             if frame.kind != FrameKind::Error {
@@ -291,6 +297,13 @@ impl<V: Verifier> Session<V> {
             return Ok(cancelled.map_or(Step::Silent, Step::Event));
         }
         self.frame_on(frame.channel.unsigned_abs(), &frame, rest)
+    }
+
+    /// Whether a frame carries what is passed on as it comes: a piece of a content, in the usual order of fields.
+    #[cold]
+    fn is_passed_on(&self, bytes: &[u8], frame: &Frame<'_>) -> Result<bool, ProtocolError> {
+        let peeked = peek(bytes, bytes.len() as u64, self.limits().name)?;
+        Ok(matches!(peeked, Peek::Data { .. }) && !self.carries_messages(frame))
     }
 
     fn set_reading(&mut self, reading: Reading) {

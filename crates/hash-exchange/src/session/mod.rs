@@ -13,6 +13,7 @@ use self::receiving::{Receiving, write_request};
 use self::serving::Serving;
 use crate::wire::frame::{FrameKind, Header};
 use crate::wire::rpc;
+use crate::wire::varint;
 use crate::{
     Event, Hash, Kind, Limits, Misuse, ProtocolError, ResponseId, ServedId, Sha1, Tag, Verifier,
 };
@@ -400,7 +401,7 @@ impl<V: Verifier> Session<V> {
     ) -> Result<Tag, Misuse> {
         reserve(out, FRAME_WITHOUT_HASHES + HASH_LEN);
         if let (true, Some(digest)) = (self.begun, hash.as_sha1())
-            && self.limits().message as usize >= rpc::SINGLE_LEN
+            && self.limits().message as usize >= NAMED_HEADER_LEN + rpc::SINGLE_LEN
         {
             let mut frame = [0; HEADER_LEN + rpc::SINGLE_LEN];
             frame[..HEADER_LEN].copy_from_slice(&short_header(RPC_ZIGZAG, rpc::SINGLE_LEN));
@@ -433,7 +434,8 @@ impl<V: Verifier> Session<V> {
     fn commit(&mut self, kind: Kind, start: usize, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         let room = self.short_header_len();
         let len = out.len() - start - room;
-        if len > (self.limits().message as usize).max(BARE) {
+        let frame = len + NAMED_HEADER_LEN + varint::len(len as u64) - 2;
+        if frame > self.limits().message as usize && len > BARE {
             out.truncate(start);
             return Err(Misuse::MessageTooLong { len });
         }

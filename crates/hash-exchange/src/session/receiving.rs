@@ -217,6 +217,22 @@ impl<V: Verifier> Session<V> {
         self.rpc_channel == one_more(channel)
     }
 
+    /// Whether a frame is of a stream of messages, open or opened by it.
+    pub(super) fn carries_messages(&self, frame: &Frame<'_>) -> bool {
+        let Ok(channel) = u32::try_from(frame.channel) else {
+            return false;
+        };
+        let receiving = self.receiving.as_ref();
+        let open = receiving.and_then(|it| it.channels.get(&Key::channel(channel)));
+        match open {
+            _ if self.is_messages(channel) => true,
+            Some(Channel::Rpc) => true,
+            Some(Channel::Response(_) | Channel::Early(_)) => false,
+            // A name opens it anew.
+            Some(Channel::Cancelled) | None => channel_number(channel, frame.name) == Ok(0),
+        }
+    }
+
     /// Finds the channel, or opens it: any frame on an unknown channel does.
     #[inline]
     fn route(&mut self, channel: u32, name: Option<&str>) -> Result<Route, ProtocolError> {
@@ -366,8 +382,8 @@ impl<V: Verifier> Session<V> {
                 self.close_received = true;
                 Event::Close
             }
-            Message::Since(sequence) => Event::Since(sequence),
-            Message::Seen(sequence) => Event::Seen(sequence),
+            Message::Since(sequence) => Event::Since(legal(sequence)?),
+            Message::Seen(sequence) => Event::Seen(legal(sequence)?),
             Message::Id(id) => Event::Id(id),
         }))
     }
@@ -380,9 +396,7 @@ impl<V: Verifier> Session<V> {
         let mut places = Places::default();
         for mapping in mappings {
             let (hash, sequence) = mapping?;
-            if sequence > MAX_SEQUENCE {
-                return Err(ProtocolError::SequenceTooLarge(sequence));
-            }
+            legal(Some(sequence))?;
             let Some(place) = places.find(&hash, &receiving.wanted) else {
                 return Err(ProtocolError::Unrequested(hash));
             };
@@ -490,6 +504,14 @@ impl Ending {
             Self::End => 0,
             Self::Error(text) => text.len(),
         }
+    }
+}
+
+/// A sequence number that JavaScript can mean.
+const fn legal(sequence: Option<u64>) -> Result<Option<u64>, ProtocolError> {
+    match sequence {
+        Some(sequence) if sequence > MAX_SEQUENCE => Err(ProtocolError::SequenceTooLarge(sequence)),
+        legal => Ok(legal),
     }
 }
 

@@ -50,6 +50,33 @@ impl End {
     pub(crate) fn writes(&self) -> usize {
         self.outgoing.borrow().writes
     }
+
+    /// Writes, whether there is room or not.
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.outgoing.borrow_mut().bytes.extend(bytes);
+    }
+
+    /// Takes at most so many bytes that have come.
+    pub(crate) fn take_some(&mut self, most: usize) -> Vec<u8> {
+        let mut way = self.incoming.borrow_mut();
+        let some = way.bytes.len().min(most);
+        way.bytes.drain(..some).collect()
+    }
+
+    /// Takes all that has come.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.take_some(usize::MAX)
+    }
+
+    /// Bytes written here and not read by the other end.
+    pub(crate) fn unread(&self) -> usize {
+        self.outgoing.borrow().bytes.len()
+    }
+
+    /// Nothing more will be written.
+    pub(crate) fn end(&mut self) {
+        self.outgoing.borrow_mut().closed = true;
+    }
 }
 
 impl AsyncRead for End {
@@ -78,7 +105,7 @@ impl AsyncWrite for End {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut way = self.outgoing.borrow_mut();
-        let room = way.room - way.bytes.len();
+        let room = way.room.saturating_sub(way.bytes.len());
         if room == 0 {
             way.writer = Some(cx.waker().clone());
             return Poll::Pending;

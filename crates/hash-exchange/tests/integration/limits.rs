@@ -1,0 +1,356 @@
+//! Every limit at its edge: what is within it passes, what is one beyond it is an error by name, and no more was allocated than
+//! the limit says.
+
+use std::collections::BTreeMap;
+use std::task::{Context, Poll, Waker};
+
+use hash_exchange::{
+    BodyError, Connection, Error, Hash, Limits, MemoryBody, MemoryStore, Misuse, OwnedEvent,
+    ProtocolError, Session, Sha1,
+};
+
+use crate::pipe::{End, pipe};
+use crate::quirks::{END, ERROR, Frame, available, data, ending, hashes, request};
+
+const USUAL: Limits = Limits::DEFAULT;
+
+/// What a fresh session that has asked for these hashes makes of these bytes: the same in one piece and in many; and the most that
+/// it had on the heap.
+fn reads(limits: Limits, asked: &[&str], bytes: &[u8]) -> (Result<(), ProtocolError>, u64) {
+    let run = |piece: usize| {
+        let mut session = Session::new(limits, Sha1);
+        for &hash in asked {
+            let asked = session.request([&hash.into()], &mut Vec::new());
+            asked.expect("it is within the limit");
+        }
+        let mut result = Ok(());
+        let heap = allocation_counter::measure(|| {
+            for mut piece in bytes.chunks(piece) {
+                while result.is_ok() {
+                    match session.receive(&mut piece) {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(error) => result = Err(error),
+                    }
+                }
+            }
+        });
+        (result, heap.bytes_max)
+    };
+    let (whole, at_once) = run(usize::MAX);
+    let (split, in_pieces) = run(7);
+    assert_eq!(whole, split, "in pieces");
+    (whole, at_once.max(in_pieces))
+}
+
+#[test]
+fn message_bounds_a_frame_that_is_held_whole() {
+    let limits = Limits {
+        message: 10_000,
+        ..USUAL
+    };
+    let text = |len: usize| "x".repeat(len);
+    let at = available(&[&text(9987)]);
+    assert_eq!(at.len(), 10_000 + 2);
+    let (result, heap) = reads(limits, &[], &at);
+    assert_eq!(result, Ok(()));
+    assert!(heap < 40_000, "{heap}");
+    let beyond = available(&[&text(9988)]);
+    let (result, heap) = reads(limits, &[], &beyond);
+    assert_eq!(result, Err(ProtocolError::MessageTooLong { len: 10_001 }));
+    assert!(heap < 1000, "it is refused as soon as it begins: {heap}");
+
+    // An honest peer with the same limit writes up to it, and no more.
+    let mut session = Session::new(limits, Sha1);
+    let mut out = Vec::new();
+    session.provide([&text(9987).into()], &mut out).unwrap();
+    assert_eq!(out, at);
+    let refused = Session::new(limits, Sha1).provide([&text(9988).into()], &mut out);
+    assert!(matches!(refused, Err(Misuse::MessageTooLong { .. })));
+
+    // A body is no message; the text of an ERROR is held as one is.
+    let announced = hashes(&[("y", 1)]);
+    let body = data(2, Some("2"), &[7; 30_000]);
+    let (result, heap) = reads(limits, &["y"], &[&announced[..], &body].concat());
+    assert_eq!(result, Ok(()));
+    assert!(heap < 2000, "{heap}");
+    let error = Frame {
+        channel: 2,
+        name: Some("2"),
+        kind: Some(ERROR),
+        data: Some(&[b'x'; 30_000]),
+    };
+    let (result, _) = reads(limits, &["y"], &[announced, error.bytes()].concat());
+    assert!(matches!(result, Err(ProtocolError::MessageTooLong { .. })));
+}
+
+#[test]
+fn name_bounds_the_name_of_a_channel() {
+    let limits = Limits { name: 20, ..USUAL };
+    let name = |len: usize| format!("{:0>len$}", 2);
+    let at = [hashes(&[("x", 1)]), ending(2, Some(&name(20)), END)];
+    assert_eq!(reads(limits, &["x"], &at.concat()).0, Ok(()));
+    let beyond = [hashes(&[("x", 1)]), ending(2, Some(&name(21)), END)];
+    let (result, heap) = reads(limits, &["x"], &beyond.concat());
+    assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
+    assert!(heap < 2000, "{heap}");
+}
+
+#[test]
+fn requested_bounds_the_hashes_that_we_ask_for() {
+    let limits = Limits {
+        requested: 100,
+        ..USUAL
+    };
+    let hashes: Vec<Hash> = (0_u8..101).map(|n| Hash::sha1(&[n])).collect();
+    let mut session = Session::new(limits, Sha1);
+    let mut out = Vec::new();
+    let heap = allocation_counter::measure(|| {
+        let refused = session.request(&hashes, &mut out);
+        assert_eq!(refused, Err(Misuse::TooManyRequested));
+        session.request(&hashes[..99], &mut out).unwrap();
+        session.request([&hashes[99]], &mut out).unwrap();
+        for beyond in [&hashes[100..], &hashes[..1]] {
+            let refused = session.request(beyond, &mut out);
+            assert_eq!(refused, Err(Misuse::TooManyRequested));
+        }
+    });
+    assert!(heap.bytes_max < 100 * 300, "{heap:?}");
+    assert_eq!(session.end().map_err(|error| error.to_string()), {
+        let text = "the stream ended with 100 hashes asked for and 0 contents open";
+        Err(text.to_owned())
+    });
+}
+
+#[test]
+fn served_bounds_the_contents_that_the_peer_asks_for() {
+    let limits = Limits { served: 3, ..USUAL };
+    assert_eq!(reads(limits, &[], &request(&["p", "q", "r"])).0, Ok(()));
+    let beyond = request(&["p", "q", "r", "s"]);
+    let refused = Err(ProtocolError::TooManyServed);
+    assert_eq!(reads(limits, &[], &beyond).0, refused);
+
+    // Over many REQUESTs, answered and not sent: the same.
+    let mut session = Session::new(limits, Sha1);
+    let mut out = Vec::new();
+    for hash in ["p", "q", "r"] {
+        session.receive(&mut &request(&[hash])[..]).unwrap();
+        session.respond([(hash.into(), None)], &mut out).unwrap();
+    }
+    assert_eq!(session.serving(), 3);
+    let beyond = request(&["s"]);
+    let result = session.receive(&mut &beyond[..]).map(drop);
+    assert_eq!(result, Err(ProtocolError::TooManyServed));
+}
+
+#[test]
+fn rpc_channels_bounds_the_streams_of_messages() {
+    let limits = Limits {
+        rpc_channels: 3,
+        ..USUAL
+    };
+    let streams = |count: i32| -> Vec<u8> {
+        let stream = |channel| data(channel, Some("0"), &[0, 0]);
+        (1..=count).flat_map(stream).collect()
+    };
+    assert_eq!(reads(limits, &[], &streams(3)).0, Ok(()));
+    let (result, heap) = reads(limits, &[], &streams(4));
+    assert_eq!(result, Err(ProtocolError::TooManyChannels));
+    assert!(heap < 2000, "{heap}");
+    // One that ends makes room.
+    let again = [
+        streams(3),
+        ending(2, None, END),
+        data(9, Some("0"), &[0, 0]),
+    ];
+    assert_eq!(reads(limits, &[], &again.concat()).0, Ok(()));
+}
+
+#[test]
+fn early_channels_bounds_the_contents_ahead_of_their_hashes() {
+    let limits = Limits {
+        early_channels: 3,
+        ..USUAL
+    };
+    let early = |count: i32| -> Vec<u8> {
+        let content = |channel: i32| ending(channel, Some(&channel.to_string()), END);
+        (2..2 + count).flat_map(content).collect()
+    };
+    assert_eq!(reads(limits, &["x"], &early(3)).0, Ok(()));
+    let (result, heap) = reads(limits, &["x"], &early(4));
+    assert_eq!(result, Err(ProtocolError::TooEarly));
+    assert!(heap < 3000, "{heap}");
+}
+
+#[test]
+fn early_bytes_bounds_what_is_held_of_them() {
+    let limits = Limits {
+        early_bytes: 10_000,
+        ..USUAL
+    };
+    let halves = |second: usize| {
+        let contents = [
+            data(2, Some("2"), &[7; 5000]),
+            data(3, Some("3"), &vec![7; second]),
+        ];
+        contents.concat()
+    };
+    let (result, heap) = reads(limits, &["x"], &halves(5000));
+    assert_eq!(result, Ok(()));
+    assert!(heap < 40_000, "{heap}");
+    let (result, heap) = reads(limits, &["x"], &halves(5001));
+    assert_eq!(result, Err(ProtocolError::TooEarly));
+    assert!(heap < 40_000, "{heap}");
+    let (result, heap) = reads(limits, &["x"], &halves(1_000_000));
+    assert_eq!(result, Err(ProtocolError::TooEarly));
+    assert!(heap < 40_000, "{heap}");
+}
+
+#[test]
+fn unwritten_bounds_what_waits_for_a_peer_that_never_reads() {
+    let limits = Limits {
+        unwritten: 10_000,
+        ..USUAL
+    };
+    // Beside the messages there is room for contents.
+    let most = 10_000 + (128 << 10);
+    let (io, _peer) = pipe(0);
+    let mut connection: Connection<End, MemoryBody> = Connection::with_limits(io, limits);
+    connection
+        .provide([&"x".repeat(most - 1000)[..].into()])
+        .unwrap();
+    while connection.unwritten() < most {
+        // What goes round a short name takes nine bytes.
+        let missing = most - connection.unwritten();
+        let len = if missing > 120 { 50 } else { missing - 9 };
+        connection.id(&"x".repeat(len)).unwrap();
+    }
+    assert_eq!(connection.unwritten(), most);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(connection.poll_flush(&mut cx).is_pending());
+    connection.id("").unwrap();
+    let Poll::Ready(Err(Error::Unread { bytes })) = connection.poll_flush(&mut cx) else {
+        panic!("it is beyond the limit");
+    };
+    assert_eq!(bytes, most + 9);
+}
+
+/// What `next` makes of contents that come side by side, a piece of each in turn, when the limits are these.
+fn assembles(limits: Limits, bodies: &[Vec<u8>], rounds: usize) -> (Vec<OwnedEvent>, u64) {
+    const PIECE: usize = 1000;
+    let (io, mut peer) = pipe(usize::MAX);
+    let mut connection: Connection<End, MemoryBody> = Connection::with_limits(io, limits);
+    let mut events = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut store = MemoryStore::new();
+    let mut most = 0;
+    for _ in 0..rounds {
+        let hashes_of: Vec<Hash> = bodies.iter().map(|body| Hash::sha1(body)).collect();
+        let texts: Vec<String> = hashes_of.iter().map(Hash::to_string).collect();
+        connection.request(&hashes_of).unwrap();
+        let mappings: Vec<_> = texts.iter().map(|text| &text[..]).zip(1..).collect();
+        let mut bytes = hashes(&mappings);
+        let longest = bodies.iter().map(Vec::len).max().unwrap_or(0);
+        for start in (0..=longest).step_by(PIECE) {
+            for (channel, body) in (2..).zip(bodies) {
+                let name = format!("{channel:x}");
+                let name = (start == 0).then_some(&name[..]);
+                if let Some(rest) = body.get(start..).filter(|rest| !rest.is_empty()) {
+                    let piece = &rest[..rest.len().min(PIECE)];
+                    bytes.extend(data(channel, name, piece));
+                    if piece.len() == rest.len() {
+                        bytes.extend(ending(channel, None, END));
+                    }
+                }
+            }
+        }
+        peer.put(&bytes);
+        let heap = allocation_counter::measure(|| {
+            loop {
+                match std::pin::pin!(connection.next(&mut store)).poll(&mut cx) {
+                    Poll::Ready(Ok(Some(event))) => events.push(event),
+                    Poll::Ready(end) => panic!("the connection goes on: {end:?}"),
+                    // Once in a while it lets others have their turn.
+                    Poll::Pending if peer.unread() > 0 => {}
+                    Poll::Pending => break,
+                }
+            }
+        });
+        most = most.max(heap.bytes_max);
+    }
+    (events, most)
+}
+
+fn body(byte: u8, len: usize) -> Vec<u8> {
+    vec![byte; len]
+}
+
+/// How often each outcome occurs.
+fn outcomes(events: &[OwnedEvent]) -> BTreeMap<&'static str, usize> {
+    let mut outcomes = BTreeMap::new();
+    for event in events {
+        let outcome = match event {
+            OwnedEvent::Received { .. } => "received",
+            OwnedEvent::Failed { reason, .. } => match reason {
+                BodyError::TooLong => "too long",
+                BodyError::NoRoom => "no room",
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        *outcomes.entry(outcome).or_default() += 1;
+    }
+    outcomes
+}
+
+#[test]
+fn body_bounds_a_content_that_next_assembles() {
+    let limits = Limits {
+        body: 1_000_000,
+        ..USUAL
+    };
+    let (events, heap) = assembles(limits, &[body(7, 1_000_000)], 1);
+    assert_eq!(outcomes(&events), BTreeMap::from([("received", 1)]));
+    // A vector that grows, or becomes a shared slice, is there twice for a moment.
+    assert!(heap < 2_200_000, "{heap}");
+    let (events, heap) = assembles(limits, &[body(7, 1_000_001)], 1);
+    assert_eq!(outcomes(&events), BTreeMap::from([("too long", 1)]));
+    assert!(heap < 2_200_000, "{heap}");
+}
+
+#[test]
+fn bodies_bounds_all_contents_that_next_assembles_side_by_side() {
+    let limits = Limits {
+        body: 400_000,
+        bodies: 1_000_000,
+        ..USUAL
+    };
+    let within = [body(1, 400_000), body(2, 300_000), body(3, 300_000)];
+    let (events, heap) = assembles(limits, &within, 3);
+    assert_eq!(outcomes(&events), BTreeMap::from([("received", 9)]));
+    assert!(heap < 2_500_000, "{heap}");
+
+    // Of four, one is given up for the others, and may be asked for again.
+    let four: Vec<_> = (0..4).map(|n| body(n, 400_000)).collect();
+    let (events, heap) = assembles(limits, &four[..], 1);
+    let some = outcomes(&events);
+    assert_eq!(some["received"] + some["no room"], 4);
+    assert_eq!(
+        some["no room"], 2,
+        "two of 400,000 have room beside each other"
+    );
+    assert!(heap < 2_500_000, "{heap}");
+    let (events, _) = assembles(limits, &four[..1], 5);
+    assert_eq!(
+        outcomes(&events),
+        BTreeMap::from([("received", 5)]),
+        "nothing leaks"
+    );
+
+    // However many there are, what a peer can make us hold is bounded all the same.
+    let hundred: Vec<_> = (0..100).map(|n| body(n, 300_000)).collect();
+    let (events, heap) = assembles(limits, &hundred, 1);
+    let most_are_given_up = BTreeMap::from([("no room", 97), ("received", 3)]);
+    assert_eq!(outcomes(&events), most_are_given_up);
+    assert!(heap < 2_500_000, "{heap}");
+}
