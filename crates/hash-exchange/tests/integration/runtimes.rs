@@ -5,7 +5,9 @@ use std::future::{Future, poll_fn};
 use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures::executor::block_on;
 use futures::future::{Either, join, select};
@@ -188,7 +190,7 @@ fn heard((a, b): &(Traded, Traded)) -> [&[OwnedEvent]; 2] {
 fn next_both(room: usize, patience: &[usize]) -> (Traded, Traded) {
     let (a, b) = pipe(room);
     let (alice, bob) = fill(20_000);
-    block_on(join(
+    finish(join(
         next_all(a, alice, patience.iter().copied()),
         next_all(b, bob, patience.iter().rev().copied()),
     ))
@@ -230,7 +232,7 @@ async fn next_all(
 fn poll_both(room: usize, patience: &[usize]) -> [(Vec<Said>, Vec<Tag>); 2] {
     let (a, b) = pipe(room);
     let (alice, bob) = fill(20_000);
-    let (a, b) = block_on(join(
+    let (a, b) = finish(join(
         poll_all(a, alice, patience.iter().copied()),
         poll_all(b, bob, patience.iter().rev().copied()),
     ));
@@ -343,6 +345,32 @@ impl Application for Listener {
 
     fn sent(&mut self, tag: Tag) {
         self.sent.push(tag);
+    }
+}
+
+/// Runs a future for as long as it is woken: one that lost something would wait for it for ever.
+fn finish<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    for _ in 0..POLLS {
+        let was_woken = woken.0.swap(false, Ordering::Relaxed);
+        assert!(was_woken, "both sides wait, and neither is done");
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+    }
+    panic!("both sides are polled again and again, and neither is done")
+}
+
+/// Twenty times what the smallest room takes.
+const POLLS: u32 = 5_000_000;
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
