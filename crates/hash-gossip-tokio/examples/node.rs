@@ -37,6 +37,9 @@ struct Options {
     until: Option<usize>,
 }
 
+/// A body to publish, and where it lies.
+type File = (Hash, PathBuf, Rc<[u8]>);
+
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args().skip(1)) {
         Ok(options) => options,
@@ -96,7 +99,7 @@ async fn run(options: &Options) -> io::Result<()> {
 }
 
 /// The files of a directory, in the order of their names.
-fn read_dir(dir: &Path, config: &Config) -> io::Result<Vec<(Hash, PathBuf, Rc<[u8]>)>> {
+fn read_dir(dir: &Path, config: &Config) -> io::Result<Vec<File>> {
     let unreadable = |path: &Path, error: &_| at(path.display(), "cannot read", error);
     let entries = fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let entries = entries.map_err(|error| unreadable(dir, &error))?;
