@@ -141,6 +141,12 @@ impl<H: Host, S: Strategy> Node<H, S> {
         self.look(|state| state.strategy.in_flight())
     }
 
+    /// Whether nothing is under way: no hash is requested that is not yet here, and all that peers have asked for and all
+    /// that there is to tell them is with the transport.
+    pub fn is_idle(&self) -> bool {
+        self.look(|state| state.strategy.in_flight() == 0 && state.has_said_all())
+    }
+
     /// Hashes that are held, or on offer by a neighbour: what the node spends memory on.
     pub fn known(&self) -> usize {
         self.look(|state| state.catalogue.len())

@@ -125,6 +125,12 @@ impl<H: Host, S: Strategy> State<H, S> {
         std::mem::take(&mut self.errands)
     }
 
+    /// Nothing waits to be written to any peer, and no body to be sent.
+    pub(crate) fn has_said_all(&self) -> bool {
+        let mut connections = self.links.iter().filter_map(|it| it.connection.as_ref());
+        self.backlogs.is_none() && connections.all(|it| it.unwritten() == 0 && it.serving() == 0)
+    }
+
     pub(crate) fn status(&self, peer: PeerIndex) -> Status<H::Address> {
         let up = self.links[peer.index()].connection.is_some();
         self.peers[peer.index()].status(up)

@@ -65,8 +65,10 @@ pub enum Progress {
 /// Drives a [`Session`] over a byte stream.
 ///
 /// It never spawns, keeps no time and knows no runtime: it goes on when it is polled, by [`poll`](Self::poll) or
-/// [`next`](Self::next), and what the calls in between encode goes out on the next poll. Dropping a poll or a `next` half
-/// way loses nothing. An idle connection owns no heap.
+/// [`next`](Self::next), and what the calls in between encode goes out on the next poll. Both are cancel-safe: dropped half
+/// way, as an arm of a `select!` is, they lose nothing and double nothing. `tests/integration/runtimes.rs` holds it to that,
+/// and runs it in tokio, in smol and under a bare `block_on`. It is [`Send`] if its transport, its sources and the state of
+/// its verifier are. An idle connection owns no heap.
 ///
 /// The protocol has no flow control for each content: a content that is not read holds up all others. So a connection
 /// reads whatever comes, even while it cannot write, and hands it on at once. An application without room for a content can

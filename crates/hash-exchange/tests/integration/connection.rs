@@ -3,6 +3,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures::executor::block_on;
 use futures::future::join;
+use futures::io::{AsyncRead, AsyncWrite};
 use hash_exchange::{
     Application, BodyError, Connection, Error, Event, Hash, Kind, Limits, MemoryBody, MemoryStore,
     OwnedEvent, Progress, ProtocolError, Sha1, Source, Store, Tally, Unverified,
@@ -11,7 +12,14 @@ use hash_exchange::{
 use crate::pipe::{End, pipe};
 
 /// Asks for everything offered, and closes when it has it and has answered as many REQUESTs as it expects.
-async fn trade(io: End, store: &mut MemoryStore, mut requests: usize) -> Vec<OwnedEvent> {
+pub(crate) async fn trade<Io>(
+    io: Io,
+    store: &mut MemoryStore,
+    mut requests: usize,
+) -> Vec<OwnedEvent>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
     let mut connection = Connection::new(io);
     connection.provide(store.hashes()).unwrap();
     let (mut lacking, mut events) = (None, Vec::new());

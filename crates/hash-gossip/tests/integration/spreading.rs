@@ -61,6 +61,21 @@ fn news_come_once_and_in_order() {
 }
 
 #[test]
+fn a_node_is_idle_once_nothing_is_under_way() {
+    let mut world = World::new();
+    world.set_window(1000);
+    let nodes = world.nodes(&[(0, 1)]);
+    world.run_for(Duration::from_secs(1));
+    assert!(nodes.iter().all(|node| node.is_idle()));
+    nodes[0].publish([7; 100_000]);
+    world.run_for(4 * LATENCY);
+    assert!(!nodes[0].is_idle(), "it has a body to send");
+    assert!(!nodes[1].is_idle(), "it has asked for one");
+    world.run_for(Duration::from_secs(10));
+    assert!(nodes.iter().all(|node| node.is_idle()));
+}
+
+#[test]
 fn what_is_published_together_is_offered_together() {
     let mut world = World::new();
     let nodes = world.nodes(&[(0, 1), (0, 2)]);

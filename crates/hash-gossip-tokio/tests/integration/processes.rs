@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use hash_exchange::Hash;
+
+/// All three have to be done within this time.
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn three_processes_in_a_line_end_with_the_files_of_all() {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("three-processes");
+    // It may be left of a run before.
+    let _ = fs::remove_dir_all(&home);
+    let files = [
+        ("a", "beep", b"beep".to_vec()),
+        ("a", "large", vec![7; 3 << 20]),
+        ("a", "empty", Vec::new()),
+        ("b", "boop", b"boop".to_vec()),
+        ("b", "also beep", b"beep".to_vec()),
+        ("c", "hey yo", b"hey yo".to_vec()),
+        ("c", "zeros", vec![0; 100_000]),
+    ];
+    let mut union = BTreeMap::new();
+    for (dir, name, body) in files {
+        let dir = home.join(dir);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(name), &body).unwrap();
+        union.insert(Hash::sha1(&body), body);
+    }
+
+    let until = union.len().to_string();
+    let mut before = None;
+    let nodes = ["a", "b", "c"].map(|name| {
+        let node = Running::start(&home.join(name), before.as_deref(), &until);
+        before = Some(node.address.clone());
+        node
+    });
+    let (done, ends) = mpsc::channel();
+    let mut guards = Vec::new();
+    for Running {
+        child, mut output, ..
+    } in nodes
+    {
+        guards.push(child);
+        let done = done.clone();
+        thread::spawn(move || {
+            let mut lines = String::new();
+            output.read_to_string(&mut lines).unwrap();
+            // Whoever waited has gone if this is too late.
+            let _ = done.send(lines);
+        });
+    }
+    for _ in &guards {
+        let lines = ends.recv_timeout(LONG).expect("every node ends in time");
+        let hashes = lines.lines().map(|line| line.split(' ').next().unwrap());
+        let known = hashes.filter(|hash| union.contains_key(&Hash::new(hash)));
+        assert!(
+            known.count() >= union.len(),
+            "a line for each body: {lines}"
+        );
+    }
+    for Guard(child) in &mut guards {
+        assert!(child.wait().unwrap().success());
+    }
+    for name in ["a", "b", "c"] {
+        assert_eq!(held(&home.join(name)), union, "at {name}");
+    }
+}
+
+#[test]
+fn a_wrong_option_is_named_with_what_would_be_right() {
+    for (args, says) in [
+        (&["--dir", "."][..], "--listen ADDR is missing"),
+        (
+            &["--listen", "here"],
+            "--listen here: not an address, such as 127.0.0.1:4000",
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "--until", "x"],
+            "--until x: not a number",
+        ),
+        (&["--hear"], "--hear is no option"),
+        (&["--peer"], "--peer lacks its value"),
+    ] {
+        let Output { status, stderr, .. } = Command::new(example()).args(args).output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(2));
+        assert!(
+            stderr.contains(says) && stderr.contains("usage: node"),
+            "{stderr}"
+        );
+    }
+}
+
+/// A process that does not outlive the test.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Running {
+    child: Guard,
+    output: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Running {
+    fn start(dir: &Path, peer: Option<&str>, until: &str) -> Self {
+        let mut command = Command::new(example());
+        command.args(["--listen", "127.0.0.1:0", "--until", until]);
+        command.arg("--dir").arg(dir).stdout(Stdio::piped());
+        command.args(peer.map(|_| "--peer")).args(peer);
+        let mut child = Guard(command.spawn().expect("cargo test builds the examples"));
+        let mut output = BufReader::new(child.0.stdout.take().unwrap());
+        let mut address = String::new();
+        output.read_line(&mut address).unwrap();
+        let address = address.trim_end().to_owned();
+        Self {
+            child,
+            output,
+            address,
+        }
+    }
+}
+
+/// All bodies in a node's directory, of which those that came are named as they should be.
+fn held(dir: &Path) -> BTreeMap<Hash, Vec<u8>> {
+    let mut held = BTreeMap::new();
+    for (dir, came) in [(dir.to_owned(), false), (dir.join(".received"), true)] {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let body = fs::read(&path).unwrap();
+                let hash = Hash::sha1(&body);
+                let name = path.file_name().unwrap().to_str().unwrap();
+                assert!(!came || hash.to_string() == name, "{name} holds {hash}");
+                held.insert(hash, body);
+            }
+        }
+    }
+    held
+}
+
+/// The tests are in `deps`, the examples beside it.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().expect("a test is a file");
+    let target = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("it lies in deps");
+    target
+        .join("examples")
+        .join("node")
+        .with_extension(std::env::consts::EXE_EXTENSION)
+}
