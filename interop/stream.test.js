@@ -1,0 +1,86 @@
+// The stream between two peers cuts bytes anywhere, joins them, and takes its time.
+'use strict'
+
+const { setTimeout: sleep } = require('node:timers/promises')
+
+const { bothRoles, noise, sha1, trade } = require('./pair.js')
+
+async function * aByteAtATime (output) {
+  for await (const chunk of output) {
+    for (const byte of chunk) {
+      yield Buffer.of(byte)
+      // So that whoever reads does so in between.
+      await sleep(1)
+    }
+  }
+}
+
+/** Holds everything until nothing more has come for a while. */
+async function * allAtOnce (output) {
+  const held = []
+  let ended = false
+  let wake = () => {}
+  output.on('data', (chunk) => {
+    held.push(chunk)
+    wake()
+  })
+  output.on('end', () => {
+    ended = true
+    wake()
+  })
+  while (!ended || held.length > 0) {
+    if (held.length === 0) await new Promise((resolve) => { wake = resolve })
+    for (let length = -1; length < held.length && !ended;) {
+      length = held.length
+      await sleep(100)
+    }
+    if (held.length > 0) yield Buffer.concat(held.splice(0))
+  }
+}
+
+async function * slowly (output) {
+  for await (const chunk of output) {
+    for (let at = 0; at < chunk.length; at += 8 << 10) {
+      yield chunk.subarray(at, at + (8 << 10))
+      await sleep(1)
+    }
+  }
+}
+
+/** Stops reading for a while now and then, so that whoever writes must wait. */
+async function * withPauses (output) {
+  let carried = 0
+  for await (const chunk of output) {
+    yield chunk
+    if (carried >> 20 !== (carried += chunk.length) >> 20) await sleep(150)
+  }
+}
+
+const SMALL = [
+  {
+    args: ['--close', '--id', 'left', '--since', '7', '--seen', 'hey yo', 'WHATEVER', 'beep', ''],
+    bodies: ['boop'],
+    notices: ['# ID right', '# SINCE 300', '# SEEN 1', '# CLOSE']
+  },
+  {
+    args: ['--close', '--id', 'right', '--since', '300', '--seen', 'beep', 'boop', 'hey yo'],
+    bodies: ['WHATEVER', ''],
+    notices: ['# ID left', '# SINCE 7', '# SEEN 1', '# CLOSE']
+  }
+]
+
+for (const [how, way] of [['a byte at a time', aByteAtATime], ['all at once', allAtOnce]]) {
+  bothRoles(`it does not matter that bytes come ${how}`, (t, programs) => trade(t, programs, SMALL, { there: way, back: way }))
+}
+
+/** Contents of many sizes, from nothing to 2 MiB, on both sides. */
+function crowd () {
+  const sizes = [0, 1, 100, 10_000, 65_536, 300_000, 1 << 20, 2 << 20]
+  const [left, right] = ['left', 'right'].map((name, side) => sizes.slice(1).map((size, index) => noise(10 * side + index, size)))
+  return [
+    { args: ['--close', '--digest', '--seen', '--seq'], own: left, bodies: right },
+    { args: ['--close', '--digest', '--seen', '--seq'], own: right, bodies: left }
+  ]
+}
+
+module.exports = { allAtOnce, crowd, sha1, slowly, withPauses }
