@@ -1,10 +1,7 @@
 // Large contents and many of them.
 'use strict'
 
-const fs = require('node:fs')
-const path = require('node:path')
-
-const { bothRoles, directory, noise, trade } = require('./pair.js')
+const { bothRoles, file, noise, trade } = require('./pair.js')
 
 const SIZE = 20 << 20
 
@@ -31,9 +28,3 @@ bothRoles('one message names 10,000 hashes', (t, programs) => {
     { args: ['--close', 'beep'], bodies: lines, notices: ['# CLOSE'] }
   ])
 })
-
-function file (t, content) {
-  const name = path.join(directory(t), 'content')
-  fs.writeFileSync(name, content)
-  return name
-}

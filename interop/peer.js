@@ -74,7 +74,7 @@ ex.on('response', (hash, stream, sequence) => {
   })
 })
 ex.on('close', () => say('# CLOSE'))
-ex.on('end', () => process.stdout.write('', () => process.exit()))
+ex.on('end', () => process.stdout.write('', () => process.stderr.write('', () => process.exit())))
 if (options.close) watch()
 
 if (options.id !== undefined) ex.id(options.id)
@@ -145,9 +145,8 @@ function closeIfDone () {
 
 function written () {
   const encoder = ex._mplex._readable
-  return encoder._writableState.length === 0 &&
-    [encoder, ex._mplex, ex].every((stream) => stream._readableState.length === 0) &&
-    process.stdout.writableLength === 0
+  return [ex._rpc, ex._rpc._writable, encoder, process.stdout].every((stream) => stream._writableState.length === 0) &&
+    [encoder, ex._mplex, ex].every((stream) => stream._readableState.length === 0)
 }
 
 function say (line) {

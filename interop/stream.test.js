@@ -3,7 +3,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises')
 
-const { bothRoles, noise, sha1, trade } = require('./pair.js')
+const { bothRoles, file, noise, trade } = require('./pair.js')
 
 async function * aByteAtATime (output) {
   for await (const chunk of output) {
@@ -60,7 +60,7 @@ const SMALL = [
   {
     args: ['--close', '--id', 'left', '--since', '7', '--seen', 'hey yo', 'WHATEVER', 'beep', ''],
     bodies: ['boop'],
-    notices: ['# ID right', '# SINCE 300', '# SEEN 1', '# CLOSE']
+    notices: ['# ID right', '# SINCE 300', '# SEEN 1', '# SEEN 2', '# CLOSE']
   },
   {
     args: ['--close', '--id', 'right', '--since', '300', '--seen', 'beep', 'boop', 'hey yo'],
@@ -73,14 +73,22 @@ for (const [how, way] of [['a byte at a time', aByteAtATime], ['all at once', al
   bothRoles(`it does not matter that bytes come ${how}`, (t, programs) => trade(t, programs, SMALL, { there: way, back: way }))
 }
 
-/** Contents of many sizes, from nothing to 2 MiB, on both sides. */
-function crowd () {
-  const sizes = [0, 1, 100, 10_000, 65_536, 300_000, 1 << 20, 2 << 20]
-  const [left, right] = ['left', 'right'].map((name, side) => sizes.slice(1).map((size, index) => noise(10 * side + index, size)))
-  return [
-    { args: ['--close', '--digest', '--seen', '--seq'], own: left, bodies: right },
-    { args: ['--close', '--digest', '--seen', '--seq'], own: right, bodies: left }
-  ]
+for (const [how, way] of [['slowly', slowly], ['with pauses', withPauses]]) {
+  for (const [which, ways] of [['from left to right', { there: way }], ['from right to left', { back: way }], ['both ways', { there: way, back: way }]]) {
+    bothRoles(`contents cross each other when bytes pass ${how} ${which}`, (t, programs) => trade(t, programs, crowd(t), ways))
+  }
 }
 
-module.exports = { allAtOnce, crowd, sha1, slowly, withPauses }
+/** Contents of many sizes on both sides, each acknowledged, so that messages about some wait among the bytes of others. */
+function crowd (t) {
+  const sizes = [1, 100, 10_000, 65_536, 300_000, 1 << 20, 2 << 20]
+  const bodies = [1, 2].map((side) => sizes.map((size, index) => noise(16 * side + index, size)))
+  const flags = ['--close', '--digest', '--seen', '--seq']
+  const notices = [...sizes.map((_, index) => `# SEEN ${index + 1}`), '# CLOSE']
+  return bodies.map((own, side) => ({
+    args: [...flags, ...own.flatMap((body) => ['--file', file(t, body)])],
+    bodies: bodies[1 - side],
+    digest: true,
+    notices
+  }))
+}
