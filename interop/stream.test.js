@@ -79,6 +79,16 @@ for (const [how, way] of [['slowly', slowly], ['with pauses', withPauses]]) {
   }
 }
 
+// An npm peer that has not answered a REQUEST yet has not read the HASHES behind it, and dies of a content that it announces.
+bothRoles('a peer that takes its time to open contents is not sent any before it can know them', (t, programs) => trade(t, programs, [
+  { args: ['--close', ...slow(programs[0]), 'hey yo', 'WHATEVER', 'left'], bodies: ['boop', 'right'], notices: ['# CLOSE'] },
+  { args: ['--close', ...slow(programs[1]), 'hey yo', 'boop', 'right'], bodies: ['WHATEVER', 'left'], notices: ['# CLOSE'] }
+]), [['rust', 'npm'], ['npm', 'rust']])
+
+function slow (program) {
+  return program === 'npm' ? ['--delay', '200'] : []
+}
+
 /** Contents of many sizes on both sides, each acknowledged, so that messages about some wait among the bytes of others. */
 function crowd (t) {
   const sizes = [1, 100, 10_000, 65_536, 300_000, 1 << 20, 2 << 20]
