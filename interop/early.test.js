@@ -114,13 +114,9 @@ bothRoles('contents that overtake their HASHES under congestion are taken', asyn
     }
   }
 
-  const asker = {
-    args: ['--close', '--digest', ...[first, ...bodies].flatMap((body) => ['--request', sha1(body)])],
-    bodies: [first, ...bodies],
-    digest: true,
-    notices: ['# CLOSE']
-  }
-  const holder = { args: ['--close', '--digest', ...[first, ...bodies].flatMap((body) => ['--file', file(t, body)])], notices: ['# CLOSE'] }
+  // Each AVAILABLE makes for a REQUEST, and each REQUEST for a HASHES that may wait.
+  const asker = { args: ['--close', '--digest'], bodies: [first, ...bodies], digest: true, notices: ['# CLOSE'] }
+  const holder = { args: ['--close', '--each', ...[first, ...bodies].flatMap((body) => ['--file', file(t, body)])], notices: ['# CLOSE'] }
   if (programs[0] === 'rust') await trade(t, programs, [asker, holder], { there: ask, back: answer })
   else await trade(t, programs, [holder, asker], { there: answer, back: ask })
   t.diagnostic(`at one time ${early.most.bytes} bytes of ${early.most.contents} contents waited for their HASHES`)

@@ -26,6 +26,7 @@ Speaks on standard input and output; bodies and notices go to standard error.
 and of this peer alone:
 
   --delay MS      open a content only so long after it was asked for
+  --each          advertise each message in an AVAILABLE of its own
 `
 
 const options = parse(process.argv.slice(2))
@@ -86,7 +87,9 @@ process.stdin.pipe(ex).pipe(process.stdout)
 
 function advertise (after) {
   advertised = true
-  ex.provide(messages.slice(after).map((message) => message.hash))
+  const hashes = messages.slice(after).map((message) => message.hash)
+  if (options.each) hashes.forEach((hash) => ex.provide([hash]))
+  else ex.provide(hashes)
 }
 
 function request (hashes) {
@@ -171,6 +174,7 @@ function parse (args) {
     '--seq': () => { options.seq = true },
     '--seen': () => { options.seen = true },
     '--close': () => { options.close = true },
+    '--each': () => { options.each = true },
     '--help': () => {
       process.stdout.write(USAGE)
       process.exit(0)
