@@ -82,7 +82,7 @@ for (const [how, groups] of [
 
 bothRoles('contents that overtake their HASHES under congestion are taken', async (t, programs) => {
   const first = noise(255, 4 * MIB)
-  const bodies = Array.from({ length: 10 }, (_, index) => noise(index, MIB))
+  const bodies = Array.from({ length: 20 }, (_, index) => noise(index, MIB))
   const early = new Early()
   let release
   const congested = new Promise((resolve) => { release = resolve })
