@@ -387,6 +387,39 @@ fn contents_ahead_of_their_hashes_are_bounded() {
 }
 
 #[test]
+fn twenty_requests_may_make_a_congested_npm_peer_send_a_hundred_frames_ahead_of_their_hashes() {
+    let mut pair = Pair::new();
+    let names: Vec<char> = ('a'..='t').collect();
+    for name in &names {
+        pair.a.request(&[name.to_string().as_str().into()]);
+    }
+    let len = |n: usize| [n as u8 | 0x80, (n >> 7) as u8 | 0x80, (n >> 14) as u8];
+    for round in 0..5 {
+        for sequence in 1..=20 {
+            let mut frame = vec![8, 2 * (sequence + 1)];
+            if round == 0 {
+                let name = format!("{:x}", sequence + 1);
+                frame.extend([0x12, name.len() as u8]);
+                frame.extend(name.bytes());
+            }
+            frame.push(0x22);
+            frame.extend(len(64 << 10));
+            frame.resize(frame.len() + (64 << 10), round);
+            assert_eq!(pair.a.receive(&len(frame.len())), Ok(()));
+            assert_eq!(pair.a.receive(&frame), Ok(()), "round {round}, {sequence}");
+        }
+    }
+    assert_eq!(pair.a.take_heard(), []);
+    for (&name, sequence) in names.iter().zip(1..) {
+        let hashes = [13, 8, 2, 0x22, 9, 0, 2, 0x12, 5, 2, 1, name as u8, 8];
+        assert_eq!(pair.a.receive(&hashes), Ok(()));
+        assert_eq!(pair.a.receive(&[sequence]), Ok(()));
+        let response = Heard::Response(name.to_string().as_str().into(), sequence.into());
+        assert_eq!(pair.a.take_heard(), [response]);
+    }
+}
+
+#[test]
 fn close_is_the_last_message_and_waits_for_all_that_is_under_way() {
     let mut pair = Pair::new();
     let beep = pair.a.holds(b"beep");
