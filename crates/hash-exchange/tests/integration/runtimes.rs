@@ -363,7 +363,7 @@ fn finish<F: Future>(future: F) -> F::Output {
     panic!("both sides are polled again and again, and neither is done")
 }
 
-/// Twenty times what the smallest room takes.
+/// Far more than the smallest room takes.
 const POLLS: u32 = 5_000_000;
 
 struct Woken(AtomicBool);
