@@ -330,7 +330,8 @@ impl Peer {
             }
             let said = self.say(connection).map_err(io::Error::other)?;
             if progress.is_pending() && !said {
-                return Poll::Pending;
+                // Output that failed has to be noticed even if nothing more is to be written. Its good end is ours.
+                return connection.io_mut().writer.poll_end(cx).map_err(Error::Io);
             }
         }
     }

@@ -7,6 +7,7 @@ mod connection;
 mod fuzz;
 mod limits;
 mod pair;
+mod peer;
 mod pipe;
 mod properties;
 mod quirks;
