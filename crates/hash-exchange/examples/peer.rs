@@ -696,13 +696,13 @@ impl AsyncWrite for Output {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let piece = &buffer[..buffer.len().min(PIECE)];
+        // All of it: a connection frees what it has encoded only once everything is taken.
         let sent = match ready!(self.pieces.poll_ready(cx)) {
-            Ok(()) => self.pieces.start_send(piece.to_vec()),
+            Ok(()) => self.pieces.start_send(buffer.to_vec()),
             Err(error) => Err(error),
         };
         match sent {
-            Ok(()) => Poll::Ready(Ok(piece.len())),
+            Ok(()) => Poll::Ready(Ok(buffer.len())),
             Err(_) => {
                 ready!(self.poll_end(cx))?;
                 Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
