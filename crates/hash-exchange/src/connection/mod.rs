@@ -587,13 +587,14 @@ impl Buffer {
         self.unwritten().is_empty()
     }
 
-    /// The transport took so many bytes.
+    /// The transport took so many bytes. They go once they are more than what remains, so that a transport that never takes all
+    /// there is makes nothing pile up.
     #[inline]
     fn wrote(&mut self, len: usize) {
         let output = self.0.as_mut().expect("only what is there is written");
         output.written += len;
-        if output.written == output.bytes.len() {
-            output.bytes.clear();
+        if output.written > output.bytes.len() / 2 {
+            output.bytes.drain(..output.written);
             output.written = 0;
         }
     }

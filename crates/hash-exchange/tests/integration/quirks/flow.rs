@@ -323,6 +323,27 @@ fn hol_out_the_source_is_paused_while_nobody_reads() {
     assert!(!peer.take().is_empty());
 }
 
+/// `holOut`: the peer reads, but never all that waits for it. What it has taken does not pile up.
+#[test]
+fn hol_out_what_a_slow_reader_has_taken_is_let_go() {
+    let (io, mut peer) = pipe(1000);
+    let mut connection: Connection<End, MemoryBody> = Connection::new(io);
+    let mut app = Roomy::default();
+    let body: Arc<[u8]> = vec![7; 50 << 20].into();
+    let hash = app.bodies.add(body).to_string();
+    peer.put(&request(&[&hash]));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut taken = 0;
+    let heap = allocation_counter::measure(|| {
+        for _ in 0..20_000 {
+            assert!(connection.poll(&mut cx, &mut app).is_pending());
+            taken += peer.take().len();
+        }
+    });
+    assert!(taken > 19 << 20, "{taken}");
+    assert!(heap.bytes_max < 600_000, "{heap:?}");
+}
+
 /// `cancelUs`: we break a content off, and up to 32 frames of it still come. They count for nothing until a name opens the channel
 /// anew, whether or not the old content came to an end of its own.
 #[test]
