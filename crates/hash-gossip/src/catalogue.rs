@@ -147,9 +147,6 @@ impl<A, K: Default> Catalogue<A, K> {
 
     /// Gives a number back, unless that was done before. What is held keeps its number for good.
     pub(crate) fn release(&mut self, number: HashIndex) {
-        if number.index() >= self.entries.len() {
-            return;
-        }
         assert!(!self.holds(number), "a hash that is held is not forgotten");
         let released = match &mut self.numbers {
             Numbers::Few(tags) => tags[number.index()].take().is_some(),
@@ -166,11 +163,15 @@ impl<A, K: Default> Catalogue<A, K> {
         let entry = &mut self.entries[number.index()];
         entry.known = K::default();
         entry.held = FREE;
-        if number.index() + 1 < self.entries.len() {
-            self.free.get_or_insert_default().push(number);
+        self.free.get_or_insert_default().push(number);
+    }
+
+    /// Nothing is kept of a peer's many names once they are forgotten. Only for when nobody has a number in hand that is not
+    /// in use any more.
+    pub(crate) fn prune(&mut self) {
+        if self.entries.last().is_none_or(|last| last.held != FREE) {
             return;
         }
-        // Nothing is kept of a peer's many names once they are forgotten.
         while self.entries.pop_if(|last| last.held == FREE).is_some() {}
         self.entries.shrink_to((2 * self.entries.len()).max(FEW));
         if self.entries.is_empty() {
@@ -380,6 +381,10 @@ mod tests {
             // Every other one first, then the rest from the front.
             numbers.sort_by_key(|number| number.index() % 2);
             numbers.iter().for_each(|number| catalogue.release(*number));
+            // What was decided in the same breath may name them once more.
+            numbers.iter().for_each(|number| catalogue.release(*number));
+            assert_eq!(catalogue.of(numbers[0]), &0);
+            catalogue.prune();
             assert_eq!((catalogue.len(), catalogue.entries.len()), (1, 1));
             assert!(catalogue.entries.capacity() <= FEW);
         }

@@ -35,6 +35,7 @@ impl<H: Host, S: Strategy> State<H, S> {
             self.carry_out_polled(&mut actions, now);
             self.strategy.poll_actions(&mut actions);
         }
+        self.catalogue.prune();
         self.scratch.put_actions(actions);
         self.arm_timer();
     }
