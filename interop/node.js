@@ -17,6 +17,8 @@ const QUIET_MS = 6_000
 
 const PARTIAL = '.partial'
 
+const USAGE = 'usage: node.js --listen ADDR [--peer ADDR]... --dir DIR [--until N]'
+
 const { values: { listen, peer: peers, dir, until } } = parseArgs({
   options: {
     listen: { type: 'string' },
@@ -25,6 +27,10 @@ const { values: { listen, peer: peers, dir, until } } = parseArgs({
     until: { type: 'string', default: 'Infinity' }
   }
 })
+if (listen === undefined || dir === undefined) {
+  console.error(USAGE)
+  process.exit(2)
+}
 const received = path.join(dir, '.received')
 
 /** Where the body of each hash lies. */
