@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The npm package hash-exchange as a node among others: the flags, the files and the output of the Rust example `node`.
+// The npm package hash-exchange as a node among others: the flags, the files and the output of the Rust example `node`:
+// node.js [--listen ADDR] [--peer ADDR]... [--dir DIR] [--until N]
 'use strict'
 
 const { createHash } = require('node:crypto')
@@ -17,20 +18,14 @@ const QUIET_MS = 6_000
 
 const PARTIAL = '.partial'
 
-const USAGE = 'usage: node.js --listen ADDR [--peer ADDR]... --dir DIR [--until N]'
-
 const { values: { listen, peer: peers, dir, until } } = parseArgs({
   options: {
-    listen: { type: 'string' },
+    listen: { type: 'string', default: '127.0.0.1:0' },
     peer: { type: 'string', multiple: true, default: [] },
-    dir: { type: 'string' },
+    dir: { type: 'string', default: '.' },
     until: { type: 'string', default: 'Infinity' }
   }
 })
-if (listen === undefined || dir === undefined) {
-  console.error(USAGE)
-  process.exit(2)
-}
 const received = path.join(dir, '.received')
 
 /** Where the body of each hash lies. */
@@ -49,7 +44,7 @@ server.listen(place(listen), () => {
   readDir(received)
   peers.forEach(dial)
 })
-if (until !== 'Infinity') setInterval(endIfDone, 50)
+setInterval(endIfDone, 50)
 
 function place (address) {
   const { hostname, port } = new URL(`tcp://${address}`)
