@@ -32,6 +32,13 @@ fn start<const N: usize>(host: TokioHost, peers: [SocketAddr; N]) -> TokioNode {
     Node::start(host, config(), dialled(peers))
 }
 
+/// A node that dials nobody, and the address on which it listens.
+async fn alone() -> (TokioNode, SocketAddr) {
+    let host = listen().await;
+    let address = host.address();
+    (start(host, []), address)
+}
+
 async fn until(mut so: impl FnMut() -> bool) {
     while !so() {
         sleep(Duration::from_millis(5)).await;
@@ -113,9 +120,7 @@ fn a_node_without_room_for_strangers_takes_none() {
 #[test]
 fn whoever_sends_garbage_is_hung_up_on_and_others_are_served() {
     run(async {
-        let node = listen().await;
-        let address = node.address();
-        let node = start(node, []);
+        let (node, address) = alone().await;
         let hash = node.publish(*b"hey yo");
         let request =
             b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: curl/8.16.0\r\nAccept: text/html\r\n\r\n";
@@ -141,9 +146,7 @@ fn whoever_sends_garbage_is_hung_up_on_and_others_are_served() {
 #[test]
 fn who_asks_for_much_and_never_reads_costs_what_the_system_buffers() {
     run(async {
-        let node = listen().await;
-        let address = node.address();
-        let node = start(node, []);
+        let (node, address) = alone().await;
         let hashes: Vec<_> = (0..40)
             .map(|byte| node.publish(vec![byte; 1 << 20]))
             .collect();
@@ -197,9 +200,7 @@ fn a_node_ends_with_its_tasks_and_handles() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let tasks = LocalSet::new();
     let (node, address, stream) = tasks.block_on(&runtime, async {
-        let host = listen().await;
-        let address = host.address();
-        let node = start(host, []);
+        let (node, address) = alone().await;
         let stream = TcpStream::connect(address).await.unwrap();
         until(|| !node.neighbours().is_empty()).await;
         (node, address, stream)
