@@ -4,7 +4,7 @@
 //! body under its hash, and is published again when the node is started again. The first line that it prints is the
 //! address on which it listens; then follows a line for each body: its hash, and the file or the peer that it is from.
 //!
-//! With `--until N` it ends once it holds N hashes and nobody has wanted anything of it for two seconds.
+//! With `--until N` it ends once it holds N hashes and nobody has wanted anything of it for six seconds.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -26,9 +26,9 @@ const USAGE: &str = "usage: node --listen ADDR [--peer ADDR]... --dir DIR [--unt
 /// How often it is looked whether something has come.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A peer that has just learned of a hash asks for it within a round trip: who is not asked for so many looks, two seconds,
-/// is not needed.
-const QUIET_LOOKS: u32 = 100;
+/// A peer asks for what it lacks within a round trip, or once another holder has stalled: who is not asked for so much longer
+/// than [`Config::stall`] is not needed.
+const MARGIN: Duration = Duration::from_secs(1);
 
 struct Options {
     listen: SocketAddr,
@@ -73,10 +73,11 @@ async fn run(options: &Options) -> io::Result<()> {
     for (hash, path, _) in &bodies {
         writeln!(out, "{hash} is {}", path.display())?;
     }
+    let enough = config.stall + MARGIN;
     let node = Node::start(host, config, dialled(options.peers.iter().copied()));
     node.publish_all(bodies.into_iter().map(|(hash, _, body)| (hash, body)));
 
-    let (mut seen, mut sent, mut quiet) = (0, node.sent(), 0);
+    let (mut seen, mut sent, mut quiet) = (0, node.sent(), Duration::ZERO);
     loop {
         for record in node.news(seen) {
             seen += 1;
@@ -87,11 +88,11 @@ async fn run(options: &Options) -> io::Result<()> {
         }
         let sent_before = std::mem::replace(&mut sent, node.sent());
         quiet = if node.is_idle() && sent == sent_before {
-            quiet + 1
+            quiet + LOOK
         } else {
-            0
+            Duration::ZERO
         };
-        if quiet >= QUIET_LOOKS && options.until.is_some_and(|until| seen >= until) {
+        if quiet >= enough && options.until.is_some_and(|until| seen >= until) {
             return Ok(());
         }
         sleep(LOOK).await;

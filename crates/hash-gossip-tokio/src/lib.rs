@@ -1,21 +1,38 @@
 //! Runs [`hash_gossip`] nodes on real sockets, with tokio.
 //!
-//! ```no_run
-//! use hash_gossip::Node;
-//! use hash_gossip_tokio::{TokioHost, config, dialled};
+//! ```
+//! use std::net::{Ipv4Addr, SocketAddr};
+//! use std::time::Duration;
 //!
-//! # async fn run() -> std::io::Result<()> {
-//! let tasks = tokio::task::LocalSet::new();
-//! tasks.run_until(async {
-//!     let host = TokioHost::listen("127.0.0.1:0".parse().expect("it is an address")).await?;
-//!     let peers = ["127.0.0.1:4000".parse().expect("it is an address")];
-//!     let node = Node::start(host, config(), dialled(peers));
-//!     node.publish(*b"hey yo");
-//!     // For as long as this goes on, so does the node.
-//!     std::future::pending().await
-//! }).await
+//! use hash_gossip::{Host as _, Node};
+//! use hash_gossip_tokio::{TokioHost, config, dialled};
+//! use tokio::time::{sleep, timeout};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! tokio::task::LocalSet::new().block_on(&runtime, async {
+//!     // Port 0 is any that is free. Who is to be dialled by others listens on one that they know.
+//!     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+//!     let (first, second) = (TokioHost::listen(any).await?, TokioHost::listen(any).await?);
+//!     let address = first.address();
+//!     let first = Node::start(first, config(), dialled([]));
+//!     let second = Node::start(second, config(), dialled([address]));
+//!
+//!     let hash = first.publish(*b"hey yo");
+//!     let came = async {
+//!         while !second.holds(&hash) {
+//!             sleep(Duration::from_millis(5)).await;
+//!         }
+//!     };
+//!     timeout(Duration::from_secs(10), came).await?;
+//!     assert_eq!(second.body(&hash).as_deref(), Some(&b"hey yo"[..]));
+//!     assert_eq!(second.record(&hash).and_then(|record| record.from), Some(address));
+//!     Ok(())
+//! })
 //! # }
 //! ```
+//!
+//! The example `node` of this crate is a whole program: it shares a directory.
 //!
 //! # Who is who
 //!
@@ -23,6 +40,20 @@
 //! dials could say it, so whoever dials us is a stranger with the address of its socket: [`config`] makes room for
 //! strangers, and [`dialled`] names neighbours as those whom we dial. Two nodes that dial each other have two connections,
 //! a neighbour's and a stranger's. Each body still comes once, as it is asked for once; what costs twice is its name.
+//!
+//! # How long a node lives
+//!
+//! As long as the [`LocalSet`](tokio::task::LocalSet) in which it was started; its sockets are closed once its handles are dropped too. It
+//! says no farewell, and needs none: who wants to deliver what others have asked of it waits until it
+//! [is idle](hash_gossip::Node::is_idle) and has been for a while. Bodies are kept in memory: who starts a node anew publishes
+//! anew what it shall hold.
+//!
+//! # Whom a node trusts
+//!
+//! Whoever reaches its port. TCP hides nothing and proves nobody's name: each peer reads all bodies, and what it publishes
+//! is taken, checked against its hash, and held. What a peer may cost beside that is bounded, by [`config`] and
+//! [`STRANGERS`], so that a broken one does little harm; but a hostile one may fill the memory with bodies, or all the room
+//! for strangers with connections. Keep the port to those whom you trust.
 //!
 //! # An edge of the house
 //!
@@ -39,6 +70,7 @@ use std::time::Duration;
 use hash_gossip::{Config, Host, Neighbour, NoDisk, Scratch};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
@@ -151,16 +183,26 @@ impl Host for TokioHost {
     }
 }
 
-/// So many may dial a node with this [`config`] at a time. Each costs memory: what a peer may cost is bounded for each, so
-/// their number has to be.
+/// So many may dial a node with this [`config`] at a time; who is too many is hung up on, and may dial again. Each costs
+/// memory: what a peer may cost is bounded for each, so their number has to be. An honest one costs little; one that is out
+/// for it may make a node hold half a gigabyte, as [`Config::limits`] and [`Config::max_unfinished`] are by default.
 pub const STRANGERS: usize = 256;
 
 /// A dial that takes longer has failed: the system would try for minutes, while the neighbour may long be back.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Messages are small and are waited for: none is held back to be sent with the next.
+/// A peer that has been silent for so long is probed, and probed again as often. One whose machine has vanished has its
+/// connection ended by the system after some probes, nine on Linux, and so leaves its room to others; an idle connection
+/// would else never know.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
 fn stream(socket: TcpStream) -> io::Result<Compat<TcpStream>> {
+    // Messages are small and are waited for: none is held back to be sent with the next.
     socket.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE);
+    SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
     Ok(socket.compat())
 }
 
@@ -180,4 +222,29 @@ fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn both_ends_of_a_connection_look_after_it() {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async {
+            let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let host = TokioHost::listen(any).await.unwrap();
+            let dialled = host.connect(&host.address()).await.unwrap();
+            let (_, accepted) = host.accept().await.unwrap();
+            for stream in [dialled, accepted] {
+                let socket = SockRef::from(stream.get_ref());
+                assert!(socket.tcp_nodelay().unwrap());
+                assert!(socket.keepalive().unwrap());
+            }
+        });
+    }
 }
