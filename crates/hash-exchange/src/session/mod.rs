@@ -144,6 +144,10 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Offers hashes: one AVAILABLE, exactly as given.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::MessageTooLong`].
     pub fn provide<'h>(
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
@@ -164,6 +168,10 @@ impl<V: Verifier> Session<V> {
 
     /// Asks for hashes: one REQUEST, in which each occurs once. Each is settled by one event, in this order:
     /// [`Event::NotFound`], or [`Event::Response`] and then what becomes of the content.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::TooManyRequested`], [`Misuse::MessageTooLong`]: none of them is asked for.
     pub fn request<'h>(
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
@@ -194,6 +202,10 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Tells the peer our name.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::MessageTooLong`].
     pub fn id(&mut self, id: &str, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         self.check_open()?;
         let start = self.begin(rpc::ID, out);
@@ -202,11 +214,19 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Asks to be offered what has a greater sequence number; `None`: everything.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::SequenceTooLarge`].
     pub fn since(&mut self, sequence: Option<u64>, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         self.notify(rpc::SINCE, Kind::Since, sequence, out)
     }
 
     /// Tells the peer that what has this sequence number has arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::SequenceTooLarge`].
     pub fn seen(&mut self, sequence: Option<u64>, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         self.notify(rpc::SEEN, Kind::Seen, sequence, out)
     }
@@ -248,6 +268,10 @@ impl<V: Verifier> Session<V> {
 
     /// Breaks off a content that we receive: no further event tells of it, and nothing that is still under way counts.
     /// `None`: the content has not begun; the cancellation goes out through [`transmit`](Self::transmit) when it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotOpen`].
     pub fn cancel(
         &mut self,
         response: ResponseId,
@@ -297,7 +321,7 @@ impl<V: Verifier> Session<V> {
     ///
     /// # Errors
     ///
-    /// It ended too early: within a frame, or owing us something.
+    /// It ended too early: [`ProtocolError::EndInFrame`], or [`ProtocolError::EndWithOpen`].
     pub fn end(&mut self) -> Result<(), ProtocolError> {
         match &self.receiving {
             Some(receiving) if receiving.is_in_frame() => Err(ProtocolError::EndInFrame),
