@@ -63,8 +63,8 @@ pub enum ProtocolError {
         /// The sequence number.
         sequence: u64,
     },
-    /// More contents before their HASHES than [`Limits::early_channels`](crate::Limits::early_channels), or more bytes of them than
-    /// [`Limits::early_bytes`](crate::Limits::early_bytes).
+    /// More contents before their HASHES than [`Limits::early_channels`](crate::Limits::early_channels), or more bytes of
+    /// them than [`Limits::early_bytes`](crate::Limits::early_bytes).
     TooEarly,
     /// More contents asked for than [`Limits::served`](crate::Limits::served), or so many by one REQUEST that the answer would
     /// be longer than [`Limits::message`](crate::Limits::message).
@@ -155,8 +155,8 @@ pub enum Misuse {
     Closed,
     /// A sequence number above 2^53 - 2, which a JavaScript peer cannot tell from its neighbours.
     SequenceTooLarge(u64),
-    /// The message would be longer than [`Limits::message`](crate::Limits::message), which counts for what we say too, as the peer
-    /// is likely to have the same limit. Split the list. A piece of a content is at most 1 GiB.
+    /// The message would be longer than [`Limits::message`](crate::Limits::message), which counts for what we say too, as
+    /// the peer is likely to have the same limit: split the list. Or the piece of a content is longer than 1 GiB.
     MessageTooLong {
         /// Its length in bytes.
         len: usize,
@@ -167,8 +167,8 @@ pub enum Misuse {
     /// No content of this number is open: it has ended, failed or been cancelled, which may happen at any time. There is nothing
     /// to do.
     NotOpen,
-    /// The content may not begin yet: the peer is not ready to learn of it. [`Session::next_response`](crate::Session::next_response)
-    /// gives those that may.
+    /// The content may not begin yet: the peer is not ready to learn of it. Those that may are given by
+    /// [`Session::next_response`](crate::Session::next_response).
     NotReady,
     /// No REQUEST of the peer awaits an answer.
     NothingToAnswer,
@@ -205,8 +205,8 @@ pub enum BodyError {
     Mismatch,
     /// The peer broke it off, with this message, of which at most 1 KiB is kept. It could not read it; later it may.
     Peer(Box<str>),
-    /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled. Only [`Connection::next`](crate::Connection::next)
-    /// says so; [`Connection::poll`](crate::Connection::poll) can take it.
+    /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled. Only
+    /// [`Connection::next`](crate::Connection::next) says so; [`Connection::poll`](crate::Connection::poll) can take it.
     TooLong,
     /// Together with the others under way it is longer than [`Limits::bodies`](crate::Limits::bodies), and was cancelled. It
     /// may be asked for again when they have come.
@@ -237,7 +237,7 @@ pub enum Error {
     /// The peer broke the protocol.
     Protocol(ProtocolError),
     /// The peer does not read what it makes us answer: this many bytes wait, more than
-    /// [`Limits::unwritten`](crate::Limits::unwritten). If it is our own offers that wait, there were too many at once for this limit.
+    /// [`Limits::unwritten`](crate::Limits::unwritten). If it is our own offers that wait, there were too many at once.
     Unread {
         /// Bytes that wait.
         bytes: usize,

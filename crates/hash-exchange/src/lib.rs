@@ -55,8 +55,8 @@
 //!   [`Connection::next`] is all that most programs need: it serves from a [`Store`] and fills it. [`Connection::poll`] with
 //!   an [`Application`] is what it is made of: events borrow from the read buffer, so that contents of any size pass in
 //!   constant memory, can be cancelled, and come no faster than they are wanted.
-//! - A [`Verifier`] says whether a content is that of its hash: [`Sha1`], unless told otherwise. Nothing that fails it is
-//!   ever reported as complete.
+//! - A [`Verifier`] says whether a content is that of its hash: [`Sha1`], unless told otherwise, which cannot check what is
+//!   named by anything else. Nothing that fails it is ever reported as complete.
 //! - [`Limits`] bound what a peer may cost, each against an attack by name.
 //! - Each frame written is returned as a [`Tag`], and a [`Tally`] of tags accounts for every byte on the wire.
 //!
@@ -69,14 +69,14 @@
 //! Both sides are alike. Each closes for itself, and the session is over when both have:
 //!
 //! ```text
-//!              close()             nothing is under way: CLOSE goes out
-//! we    open ───────────▶ close due ─────────────────────────────────▶ close sent ─────┐
-//!                                                                                      ├─▶ closed
-//! peer  open ────────────────────────────────────────────────────────▶ close received ─┘
+//!             close()             nothing is under way: CLOSE goes out
+//! we    open ---------> close due -----------------------------------> close sent -----+
+//!                                                                                      +--> closed
+//! peer  open --------------------------------------------------------> close received -+
 //!                              CLOSE comes: Event::Close
 //!
-//!       any ── the peer's stream ends and it owes us nothing ──▶ what it asked for goes out ──▶ closed
-//!       any ── any Error ──▶ failed
+//!       any --- the peer's stream ends, and it owes us nothing --> what it asked for goes out --> closed
+//!       any --- any Error --> failed
 //! ```
 //!
 //! | state | what we may say | what we hear |
@@ -88,37 +88,38 @@
 //! | closed | nothing | [`Progress::Ended`], or `None` of [`next`](Connection::next), each time |
 //! | failed | nothing | nothing: drop the connection |
 //!
-//! *Nothing is under way* means: every REQUEST of the peer is answered and all that it maps is sent, our own are settled.
-//! So it is safe to close right behind the last [`request`](Connection::request), and too early to close before the
-//! peer has asked for what it wants: the example above waits for its REQUEST. Whoever wants to say [`seen`](Connection::seen) of
-//! the last content closes after that. When [`Event::Close`] comes and there is nothing left to ask for, close: nobody else ends the
-//! session. A stream that ends without it is a peer that has left, which is no error if it owed nothing.
+//! *Nothing is under way* means: all that the peer has asked for is answered and sent, all that we have asked for has come to
+//! its end. So it is safe to close right behind the last [`request`](Connection::request), and too early to close before the
+//! peer has asked for what it wants: the example above waits for its REQUEST. Whoever wants to say
+//! [`seen`](Connection::seen) of the last content closes after that. When [`Event::Close`] comes and there is nothing left
+//! to ask for, close: nobody else ends the session. A stream that ends without it is a peer that has left, which is no error
+//! if it owed nothing.
 //!
 //! # The life of a hash
 //!
 //! ```text
 //!            request()
-//!                │
-//!                ▼
-//!              asked ──────── the answer leaves it out ───────▶ not found   Event::NotFound
-//!                │
-//!                │ the answer names it: Event::Response
-//!                ▼
-//!            announced ────── cancel() ───────────────────────▶ cancelled   no further event
-//!                │                                                  ▲
-//!                │ its bytes come, if it has any: Event::Body       │
-//!                ▼                                                  │
-//!             coming ──────── cancel() ─────────────────────────────┘
-//!               │ │
-//!               │ └────────── broken off, or is another ──────▶ failed      Event::Failed
-//!               │
-//!               └──────────── whole and verified ─────────────▶ complete    Event::Complete
+//!                |
+//!                v
+//!              asked -------- the answer leaves it out --------> not found   Event::NotFound
+//!                |
+//!                | the answer names it: Event::Response
+//!                v
+//!            announced ------ cancel() ------------------------> cancelled   no further event
+//!                |                                                   ^
+//!                | its bytes come, if it has any: Event::Body        |
+//!                v                                                   |
+//!             coming -------- cancel() ------------------------------+
+//!               | |
+//!               | +---------- broken off, or is another -------> failed      Event::Failed
+//!               |
+//!               +------------ whole and verified --------------> complete    Event::Complete
 //! ```
 //!
 //! [`next`](Connection::next) tells of the ends only, as [`OwnedEvent::NotFound`], [`Failed`](OwnedEvent::Failed) and
-//! [`Received`](OwnedEvent::Received), and cancels by itself what is beyond [`Limits::body`] or [`Limits::bodies`]. On the other side
-//! [`open`](Application::open) finds the content or does not; then it is sent, or breaks off because its source fails, or ends with
-//! [`Event::Cancelled`].
+//! [`Received`](OwnedEvent::Received), and cancels by itself what is beyond [`Limits::body`] or [`Limits::bodies`]. On the
+//! other side [`open`](Application::open) finds the content or does not; then it is sent, or breaks off because its source
+//! fails, or ends with [`Event::Cancelled`].
 //!
 //! What can be relied upon:
 //!
@@ -131,13 +132,13 @@
 //!
 //! # Flow control and memory
 //!
-//! The protocol has no flow control for each content: bytes come in the order in which the peer wrote them, so a content that
-//! is not taken holds up all others and all messages. What there is is the transport's own. Hence the rule: a connection
-//! reads whatever comes, even while it cannot write, and hands it on at once; an application that has no room for a content puts
-//! it elsewhere, [cancels](Connection::cancel) it, or pauses by `Break`. Then nothing is read, of any content, until the next
-//! [`poll`](Connection::poll), and the peer stops once the transport is full. [`poll_serve`](Connection::poll_serve) goes on
-//! writing meanwhile. The example of [`Application`] streams a content to a file that way. With [`next`](Connection::next), whoever does not
-//! call it pauses both ways.
+//! The only flow control is the transport's, for all contents and messages together: bytes come in the order in which the peer
+//! wrote them, so a content that is not taken holds up everything behind it. Hence a connection reads whatever comes, even
+//! while it cannot write, and hands it on at once. An application that has no room for a content puts it elsewhere,
+//! [cancels](Connection::cancel) it, or pauses by `Break`: then nothing is read until the next [`poll`](Connection::poll),
+//! and the peer stops once the transport is full. [`poll_serve`](Connection::poll_serve) goes on writing meanwhile. The
+//! example of [`Application`] streams a content to a file that way. Whoever uses [`next`](Connection::next) and does not call
+//! it pauses both ways.
 //!
 //! In the other direction a content is read from its [`Source`] only as the transport takes it.
 //!
@@ -159,11 +160,11 @@
 //! number, chosen or counted.
 //!
 //! **Resume.** Let each content have a sequence number of its own, its place in a log, say, and give it as
-//! [`Source::sequence`]. A reader tells its name by [`id`](Connection::id) and the greatest number that it has by
-//! [`since`](Connection::since); on [`Event::Since`] the other side [provides](Connection::provide) the hashes above that number.
-//! For each content that is safely stored the reader says [`seen`](Connection::seen), so that on [`Event::Seen`] the other side may note
-//! under the reader's name from where to go on, should it come again and not know. The protocol carries these messages and
-//! does nothing by itself.
+//! [`Source::sequence`]. A reader tells its name by [`id`](Connection::id), and by [`since`](Connection::since) the number
+//! up to which it has everything: contents arrive in any order, so that is not the greatest one it has met. On
+//! [`Event::Since`] the other side [provides](Connection::provide) the hashes above that number. For each content that is
+//! safely stored the reader may say [`seen`](Connection::seen), and on [`Event::Seen`] the other side note down under the
+//! reader's name what need not be offered to it again. The protocol carries these messages and does nothing by itself.
 //!
 //! **Cancel.** [`Connection::cancel`], from [`Event::Response`] on. What is still under way comes and is dropped.
 //!
