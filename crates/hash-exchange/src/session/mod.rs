@@ -31,14 +31,33 @@ use crate::{
 /// use hash_exchange::{Event, Hash, Session};
 ///
 /// let (mut alice, mut bob) = (Session::default(), Session::default());
-/// let mut wire = Vec::new();
-/// alice.provide([&Hash::sha1(b"beep")], &mut wire)?;
+/// let (mut there, mut back) = (Vec::new(), Vec::new());
+/// let beep = Hash::sha1(b"beep");
+/// alice.request([&beep], &mut there)?;
 ///
-/// let mut input = &wire[..];
-/// let Some(Event::Available(hashes)) = bob.receive(&mut input)? else {
-///     panic!("alice has offered something");
+/// let mut input = &there[..];
+/// let Some(Event::Request(hashes)) = bob.receive(&mut input)? else {
+///     panic!("alice has asked for something");
 /// };
 /// assert_eq!(hashes.strs().next(), Some("38d8fe5c3796e1b93ceb59dcdb879c010507e64a"));
+/// assert!(bob.receive(&mut input)?.is_none());
+/// bob.respond([(beep, None)], &mut back)?;
+/// while let Some(served) = bob.next_response() {
+///     bob.body(served, b"beep", &mut back)?;
+///     bob.finish(served, &mut back)?;
+/// }
+///
+/// let mut input = &back[..];
+/// let mut body = Vec::new();
+/// while let Some(event) = alice.receive(&mut input)? {
+///     match event {
+///         Event::Body { chunk, .. } => body.extend_from_slice(chunk),
+///         Event::Complete { .. } => assert_eq!(body, b"beep"),
+///         Event::Response { .. } => {}
+///         other => panic!("{other:?}"),
+///     }
+/// }
+/// # assert_eq!(body, b"beep");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Session<V: Verifier = Sha1> {
