@@ -1,7 +1,16 @@
 use std::fmt;
 use std::io;
 
-/// The peer broke the protocol. The session cannot go on: what follows in the stream has no meaning.
+/// The peer broke the protocol. The session cannot go on, for what follows in the stream has no meaning: drop the
+/// connection, and with it what was under way.
+///
+/// What to make of it depends on the variant:
+///
+/// - [`EndInFrame`](Self::EndInFrame) and [`EndWithOpen`](Self::EndWithOpen): the peer or the network is gone. Connect again,
+///   and ask again for what has not come.
+/// - Those that name one of the [`Limits`](crate::Limits): an honest peer may get there if the limit is set low. Otherwise it is
+///   an attack.
+/// - All others: the peer is broken, hostile, or speaks something else. Connecting again will not help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -9,7 +18,8 @@ pub enum ProtocolError {
     Varint,
     /// A length inside a frame or message that runs past its end, or a field cut short.
     Truncated,
-    /// A field of a wire type that does not exist, or that this field does not have.
+    /// A field of a wire type that does not exist, or that this field does not have. Text from something that does not speak
+    /// the protocol mostly ends here.
     WireType {
         /// The field's number.
         field: u64,
@@ -18,7 +28,7 @@ pub enum ProtocolError {
     },
     /// A sequence number above 2^53 - 2, which no JavaScript peer can mean.
     SequenceTooLarge(u64),
-    /// Text that is not UTF-8.
+    /// A hash, a name or an ID that is not UTF-8.
     Utf8,
     /// A frame that must be held whole and is longer than [`Limits::message`](crate::Limits::message).
     MessageTooLong {
@@ -30,7 +40,7 @@ pub enum ProtocolError {
         /// Its length in bytes.
         len: u64,
     },
-    /// A frame without channel, or on one that does not fit 32 bits.
+    /// A frame without channel, or on one that does not fit a signed number of 32 bits.
     Channel,
     /// A frame type other than DATA, END and ERROR.
     FrameType(u64),
@@ -53,9 +63,11 @@ pub enum ProtocolError {
         /// The sequence number.
         sequence: u64,
     },
-    /// More contents, or more of them, before their HASHES than [`Limits`](crate::Limits) allows.
+    /// More contents before their HASHES than [`Limits::early_channels`](crate::Limits::early_channels), or more bytes of
+    /// them than [`Limits::early_bytes`](crate::Limits::early_bytes).
     TooEarly,
-    /// More contents asked for than [`Limits::served`](crate::Limits::served) allows.
+    /// More contents asked for than [`Limits::served`](crate::Limits::served), or so many by one REQUEST that the answer would
+    /// be longer than [`Limits::message`](crate::Limits::message).
     TooManyServed,
     /// The stream ended within a frame.
     EndInFrame,
@@ -66,7 +78,7 @@ pub enum ProtocolError {
         /// Contents announced or begun.
         responses: usize,
     },
-    /// The session has failed before.
+    /// The session has failed before, with the error that says why.
     Failed,
 }
 
@@ -76,21 +88,34 @@ impl fmt::Display for ProtocolError {
             Self::Varint => f.write_str("a varint is longer than ten bytes or 64 bits"),
             Self::Truncated => f.write_str("a field runs past the end of its frame or message"),
             Self::WireType { field, wire_type } => {
-                write!(f, "field {field} has wire type {wire_type}")
+                write!(
+                    f,
+                    "field {field} has wire type {wire_type}, which it cannot have"
+                )
             }
             Self::SequenceTooLarge(sequence) => {
                 write!(f, "sequence {sequence} is above 2^53 - 2")
             }
             Self::Utf8 => f.write_str("text is not UTF-8"),
-            Self::MessageTooLong { len } => write!(f, "a message of {len} bytes is too long"),
-            Self::NameTooLong { len } => write!(f, "a channel name of {len} bytes is too long"),
+            Self::MessageTooLong { len } => {
+                write!(f, "a message of {len} bytes is beyond Limits::message")
+            }
+            Self::NameTooLong { len } => {
+                write!(f, "a channel name of {len} bytes is beyond Limits::name")
+            }
             Self::Channel => f.write_str("a frame has no channel of 32 bits"),
-            Self::FrameType(kind) => write!(f, "frame type {kind} does not exist"),
-            Self::Name(name) => write!(f, "channel name {name:?} is no number"),
+            Self::FrameType(kind) => {
+                write!(f, "frame type {kind} does not exist, there are 1 to 3")
+            }
+            Self::Name(name) => write!(f, "channel name {name:?} is no hexadecimal number"),
             Self::MessageType(None) => f.write_str("a message has no type"),
-            Self::MessageType(Some(kind)) => write!(f, "message type {kind} does not exist"),
-            Self::FieldMissing => f.write_str("a message lacks a field"),
-            Self::TooManyChannels => f.write_str("too many streams of messages"),
+            Self::MessageType(Some(kind)) => {
+                write!(f, "message type {kind} does not exist, there are 0 to 6")
+            }
+            Self::FieldMissing => f.write_str("a message lacks a field that its type demands"),
+            Self::TooManyChannels => {
+                f.write_str("more streams of messages than Limits::rpc_channels")
+            }
             Self::Unasked => f.write_str("HASHES without a REQUEST"),
             Self::Unrequested(hash) => write!(f, "HASHES maps {hash:?}, which is not asked for"),
             Self::SequenceTaken(sequence) => {
@@ -102,8 +127,10 @@ impl fmt::Display for ProtocolError {
                     "a content comes under sequence {sequence}, which was never given out"
                 )
             }
-            Self::TooEarly => f.write_str("too much content ahead of its HASHES"),
-            Self::TooManyServed => f.write_str("too many contents asked for"),
+            Self::TooEarly => f.write_str(
+                "more content ahead of its HASHES than Limits::early_channels and early_bytes",
+            ),
+            Self::TooManyServed => f.write_str("more contents asked for than Limits::served"),
             Self::EndInFrame => f.write_str("the stream ended within a frame"),
             Self::EndWithOpen {
                 requested,
@@ -119,24 +146,29 @@ impl fmt::Display for ProtocolError {
 
 impl std::error::Error for ProtocolError {}
 
-/// The application asked for what the protocol cannot say. Nothing was encoded.
+/// The application asked for what the protocol cannot say. Nothing was encoded, and the session is what it was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The session is closed: CLOSE is the last message, and waits only for what was asked before it.
+    /// The application has called `close`: CLOSE is the last message, and waits only for what was asked before it. What is left
+    /// to say takes another connection.
     Closed,
     /// A sequence number above 2^53 - 2, which a JavaScript peer cannot tell from its neighbours.
     SequenceTooLarge(u64),
-    /// The message would be longer than [`Limits::message`](crate::Limits::message).
+    /// The message would be longer than [`Limits::message`](crate::Limits::message), which counts for what we say too, as
+    /// the peer is likely to have the same limit: split the list. Or the piece of a content is longer than 1 GiB.
     MessageTooLong {
-        /// Its length in bytes, as far as it was counted.
+        /// Its length in bytes.
         len: usize,
     },
-    /// More hashes asked for at once than [`Limits::requested`](crate::Limits::requested).
+    /// More hashes asked for at once than [`Limits::requested`](crate::Limits::requested). Ask for fewer, and for the rest when
+    /// some have come to their end.
     TooManyRequested,
-    /// No content of this number is open: it has ended, failed or been cancelled, which may happen at any time.
+    /// No content of this number is open: it has ended, failed or been cancelled, which may happen at any time. There is nothing
+    /// to do.
     NotOpen,
-    /// The content may not begin yet: the peer is not ready to learn of it.
+    /// The content may not begin yet: the peer is not ready to learn of it. Those that may are given by
+    /// [`Session::next_response`](crate::Session::next_response).
     NotReady,
     /// No REQUEST of the peer awaits an answer.
     NothingToAnswer,
@@ -149,8 +181,12 @@ impl fmt::Display for Misuse {
             Self::SequenceTooLarge(sequence) => {
                 write!(f, "sequence {sequence} is above 2^53 - 2")
             }
-            Self::MessageTooLong { len } => write!(f, "a message of {len} bytes is too long"),
-            Self::TooManyRequested => f.write_str("too many hashes asked for at once"),
+            Self::MessageTooLong { len } => {
+                write!(f, "a message of {len} bytes is beyond Limits::message")
+            }
+            Self::TooManyRequested => {
+                f.write_str("more hashes asked for at once than Limits::requested")
+            }
             Self::NotOpen => f.write_str("no such content is open"),
             Self::NotReady => f.write_str("the content may not begin yet"),
             Self::NothingToAnswer => f.write_str("no request awaits an answer"),
@@ -160,15 +196,17 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// Why a content did not come whole. The connection lives on.
+/// Why a content did not come whole. The connection lives on: forget the bytes, and ask for it again, here or elsewhere, if the
+/// reason allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// It came whole, and is not that of its hash.
+    /// It came whole, and is not that of its hash, says the [`Verifier`](crate::Verifier). Ask somebody else.
     Mismatch,
-    /// The peer broke it off, with this message, of which at most 1 KiB is kept.
+    /// The peer broke it off, with this message, of which at most 1 KiB is kept. It could not read it; later it may.
     Peer(Box<str>),
-    /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled.
+    /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled. Only
+    /// [`Connection::next`](crate::Connection::next) says so; [`Connection::poll`](crate::Connection::poll) can take it.
     TooLong,
     /// Together with the others under way it is longer than [`Limits::bodies`](crate::Limits::bodies), and was cancelled. It
     /// may be asked for again when they have come.
@@ -181,23 +219,25 @@ impl fmt::Display for BodyError {
             Self::Mismatch => f.write_str("the content is not that of its hash"),
             Self::Peer(message) if message.is_empty() => f.write_str("the peer broke it off"),
             Self::Peer(message) => write!(f, "the peer broke it off: {message}"),
-            Self::TooLong => f.write_str("the content is too long"),
-            Self::NoRoom => f.write_str("there is no room for it beside the others"),
+            Self::TooLong => f.write_str("the content is beyond Limits::body"),
+            Self::NoRoom => f.write_str("with the others the content is beyond Limits::bodies"),
         }
     }
 }
 
 impl std::error::Error for BodyError {}
 
-/// Why a connection ended other than well.
+/// Why a connection ended other than well. It is of no use any more; whether another to the same peer would be, the variants
+/// tell.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The transport failed.
+    /// The transport failed. Connect again, and ask again for what has not come.
     Io(io::Error),
     /// The peer broke the protocol.
     Protocol(ProtocolError),
-    /// The peer does not read: this many bytes wait, more than [`Limits::unwritten`](crate::Limits::unwritten).
+    /// The peer does not read what it makes us answer: this many bytes wait, more than
+    /// [`Limits::unwritten`](crate::Limits::unwritten). If it is our own offers that wait, there were too many at once.
     Unread {
         /// Bytes that wait.
         bytes: usize,
@@ -209,7 +249,10 @@ impl fmt::Display for Error {
         match self {
             Self::Io(error) => write!(f, "transport: {error}"),
             Self::Protocol(error) => write!(f, "protocol: {error}"),
-            Self::Unread { bytes } => write!(f, "the peer does not read: {bytes} bytes wait"),
+            Self::Unread { bytes } => write!(
+                f,
+                "the peer does not read: {bytes} bytes wait, beyond Limits::unwritten"
+            ),
         }
     }
 }

@@ -12,7 +12,7 @@ pub enum Event<'a> {
     Since(Option<u64>),
     /// The peer holds what has this sequence number; `None` is legal and says nothing.
     Seen(Option<u64>),
-    /// The peer offers these hashes, including those that we hold ourselves.
+    /// The peer offers these hashes, including those that we hold ourselves. There may be none.
     Available(Hashes<'a>),
     /// The peer asks for these hashes: the application answers with [`Session::respond`](crate::Session::respond). A
     /// [`Connection`](crate::Connection) does it by itself and never shows this event.
@@ -31,7 +31,7 @@ pub enum Event<'a> {
         /// Its sequence number at the peer.
         sequence: u64,
     },
-    /// The next bytes of a content, not verified yet.
+    /// The next bytes of a content, not verified yet: never act on them before [`Complete`](Self::Complete).
     Body {
         /// The content.
         response: ResponseId,
@@ -56,14 +56,14 @@ pub enum Event<'a> {
         /// What went wrong.
         reason: BodyError,
     },
-    /// The peer does not want the rest of a content that we serve.
+    /// The peer does not want the rest of a content that we serve. A [`Connection`](crate::Connection) has dropped its source.
     Cancelled {
         /// The content.
         served: ServedId,
         /// Its hash.
         hash: Hash,
     },
-    /// The peer needs nothing more from us.
+    /// The peer needs nothing more from us. It still sends what we have asked for.
     Close,
 }
 

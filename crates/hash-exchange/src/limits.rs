@@ -1,11 +1,36 @@
+#[cfg(doc)]
+use crate::{BodyError, Error, Misuse, ProtocolError};
+
 /// What a peer may cost. Each bound names the attack that it stops.
 ///
 /// The defaults let every honest peer through, the npm package under congestion included; a node with many neighbours
 /// will want less.
+///
+/// | limit | default | beyond it |
+/// |---|--:|---|
+/// | [`message`](Self::message) | 64 MiB | [`ProtocolError::MessageTooLong`]; [`Misuse::MessageTooLong`] if it is ours |
+/// | [`name`](Self::name) | 256 bytes | [`ProtocolError::NameTooLong`] |
+/// | [`requested`](Self::requested) | 1,048,576 | [`Misuse::TooManyRequested`] |
+/// | [`served`](Self::served) | 262,144 | [`ProtocolError::TooManyServed`] |
+/// | [`rpc_channels`](Self::rpc_channels) | 16 | [`ProtocolError::TooManyChannels`] |
+/// | [`early_channels`](Self::early_channels) | 1,024 | [`ProtocolError::TooEarly`] |
+/// | [`early_bytes`](Self::early_bytes) | 64 MiB | [`ProtocolError::TooEarly`] |
+/// | [`unwritten`](Self::unwritten) | 64 MiB | [`Error::Unread`] |
+/// | [`body`](Self::body) | 64 MiB | [`BodyError::TooLong`], and the connection lives on |
+/// | [`bodies`](Self::bodies) | 256 MiB | [`BodyError::NoRoom`], and the connection lives on |
+///
+/// ```
+/// use hash_exchange::{Connection, Limits, MemoryBody};
+///
+/// # let io = futures::io::Cursor::new(Vec::<u8>::new());
+/// let limits = Limits { body: 1 << 20, ..Limits::DEFAULT };
+/// let connection: Connection<_, MemoryBody> = Connection::with_limits(io, limits);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a frame that must be held whole before it can be understood, its length not counted. That is any message;
-    /// a body is passed on as it arrives. Stops a peer that announces a frame of exabytes and then sends it.
+    /// Bytes of a frame that must be held whole before it can be understood, its length not counted. That is any message, and the
+    /// text of an ERROR; a body is passed on as it arrives. Stops a peer that announces a frame of exabytes and then sends it.
+    /// What we say is held to it as well.
     pub message: u32,
     /// Bytes of a channel's name. Stops names made to be compared and copied; an honest one has at most 16 digits.
     pub name: u32,
@@ -27,7 +52,8 @@ pub struct Limits {
     pub early_bytes: u32,
     /// Bytes of messages encoded and not yet accepted by the transport, beyond which a
     /// [`Connection`](crate::Connection) fails; 128 KiB of contents may wait beside them. Stops a peer that keeps us
-    /// answering and never reads.
+    /// answering and never reads. Our own messages count too: whoever has more than this to say looks at
+    /// [`Connection::unwritten`](crate::Connection::unwritten) on the way.
     pub unwritten: u32,
     /// Bytes of a content that [`Connection::next`](crate::Connection::next) assembles in memory. Stops a content
     /// without end; contents read through [`Application`](crate::Application) are not assembled and have no bound.

@@ -19,9 +19,10 @@ pub enum OwnedEvent {
     Since(Option<u64>),
     /// The peer holds what has this sequence number; `None` is legal and says nothing.
     Seen(Option<u64>),
-    /// The peer offers these hashes, which the store lacks. There may be none.
+    /// The peer offers these hashes, which the store lacks. There may be none, and one may be there more than once.
     Available(Vec<Hash>),
-    /// The peer asked for these hashes, and was answered from the store. There may be none.
+    /// The peer asked for these hashes, and was answered from the store. There may be none. Their contents are sent by the calls
+    /// that follow; [`Connection::serving`] counts those that are not sent yet.
     Requested(Vec<Hash>),
     /// We asked for this hash, and the peer does not have it.
     NotFound(Hash),
@@ -32,7 +33,7 @@ pub enum OwnedEvent {
         /// Its sequence number at the peer.
         sequence: u64,
     },
-    /// A content did not come, or was another.
+    /// A content did not come, or was another: the store knows nothing of it.
     Failed {
         /// The hash that was asked for.
         hash: Hash,
@@ -65,8 +66,8 @@ where
     /// and what it sends is assembled in memory, within [`Limits::body`](crate::Limits::body) and
     /// [`Limits::bodies`](crate::Limits::bodies), and put into the store.
     ///
-    /// It may be dropped at any time and called again. Whoever has contents too large for memory uses
-    /// [`poll`](Self::poll).
+    /// It is cancel-safe: it may be dropped at any time and called again. Between two calls nothing is read or written. Whoever
+    /// has contents too large for memory, or wants to cancel one, uses [`poll`](Self::poll).
     ///
     /// # Errors
     ///

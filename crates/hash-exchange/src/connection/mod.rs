@@ -1,15 +1,16 @@
+mod application;
 mod assemble;
 mod halves;
 
 use std::collections::BTreeSet;
 use std::mem;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 
+pub use self::application::{Application, Progress, Source};
 use self::assemble::Inbox;
 pub use self::assemble::OwnedEvent;
 pub use self::halves::Halves;
@@ -20,48 +21,6 @@ use crate::{
     Tag, Verifier,
 };
 
-/// A content to serve.
-#[derive(Clone, Debug)]
-pub struct Source<B> {
-    /// Where it is read from.
-    pub body: B,
-    /// Its sequence number, at most 2^53 - 2; `None`: the connection counts 1, 2, 3, ...
-    pub sequence: Option<u64>,
-}
-
-/// The application's side of [`Connection::poll`].
-pub trait Application {
-    /// How a content is read.
-    type Body: AsyncBufRead + Unpin;
-
-    /// The peer asks for this hash; `None`: it is not here. Everything that a REQUEST names is opened at once, as the
-    /// answer says what there is; contents are then read as fast as the peer takes them.
-    fn open(&mut self, hash: &Hash) -> Option<Source<Self::Body>>;
-
-    /// The peer said something. `Break` pauses the poll behind this event; the next poll goes on there.
-    fn event(&mut self, event: Event<'_>) -> ControlFlow<()>;
-
-    /// A REQUEST of the peer was answered, with what [`open`](Self::open) found. `Break` pauses the poll, as it does for an
-    /// event.
-    fn answered(&mut self) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    /// The poll encoded a frame of its own accord: HASHES, a piece of a content, its end, CLOSE.
-    fn sent(&mut self, tag: Tag) {
-        let _ = tag;
-    }
-}
-
-/// How far [`Connection::poll`] came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// The application asked to pause; poll again to go on.
-    Paused,
-    /// Nothing is left to do: both sides have closed, or the peer's stream has ended and all it asked for is written.
-    Ended,
-}
-
 /// Drives a [`Session`] over a byte stream.
 ///
 /// It never spawns, keeps no time and knows no runtime: it goes on when it is polled, by [`poll`](Self::poll) or
@@ -70,10 +29,7 @@ pub enum Progress {
 /// and runs it in tokio, in smol and under a bare `block_on`. It is [`Send`] if its transport, its sources and the state of
 /// its verifier are. An idle connection owns no heap.
 ///
-/// The protocol has no flow control for each content: a content that is not read holds up all others. So a connection
-/// reads whatever comes, even while it cannot write, and hands it on at once. An application without room for a content can
-/// spill it, [cancel](Self::cancel) it, or pause: then nothing is read, of any content, and [`poll_serve`](Self::poll_serve)
-/// goes on writing. What a connection serves, it reads from the source only as the transport takes it.
+/// What it holds in memory, and how an application without room for more makes it wait, is told [here](crate#flow-control-and-memory).
 pub struct Connection<Io, B, V: Verifier = Sha1> {
     io: Io,
     session: Session<V>,
@@ -114,6 +70,9 @@ struct Aside<B> {
 struct Unread {
     bytes: Vec<u8>,
     position: usize,
+    /// The size of the buffer to read with behind them, lest an application that pauses often is read for in little
+    /// pieces; zero: the small one will do.
+    next_buffer: usize,
 }
 
 impl<Io, B> Connection<Io, B> {
@@ -148,7 +107,29 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
         }
     }
 
-    /// Offers hashes: one AVAILABLE, exactly as given.
+    /// Offers hashes: one AVAILABLE, exactly as given; it may be empty. Nothing is remembered of it: what the peer then asks for
+    /// is looked up by [`Application::open`], offered or not.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use hash_exchange::{Connection, Hash, MemoryBody, MemoryStore};
+    ///
+    /// # let io = futures::io::Cursor::new(Vec::<u8>::new());
+    /// let mut connection: Connection<_, MemoryBody> = Connection::new(io);
+    /// let one = Hash::sha1(b"beep");
+    /// connection.provide([&one])?;
+    /// let list = vec![one.clone(), Hash::sha1(b"boop")];
+    /// connection.provide(&list)?;
+    /// let map = BTreeMap::from([(one, "beep.txt")]);
+    /// connection.provide(map.keys())?;
+    /// connection.provide(MemoryStore::new().hashes())?;
+    /// # Ok::<(), hash_exchange::Misuse>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`]; [`Misuse::MessageTooLong`]: offer them in several calls.
     pub fn provide<'h>(
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
@@ -156,7 +137,12 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
         self.session.provide(hashes, self.out.bytes())
     }
 
-    /// Asks for hashes: one REQUEST, in which each occurs once.
+    /// Asks for hashes, given as for [`provide`](Self::provide): one REQUEST, in which each occurs once. What becomes of each is
+    /// told [here](crate#the-life-of-a-hash). One that is asked for twice, by two calls, comes twice.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`]; [`Misuse::TooManyRequested`] and [`Misuse::MessageTooLong`]: then none of them is asked for.
     pub fn request<'h>(
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
@@ -165,27 +151,44 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
     }
 
     /// Tells the peer our name.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::MessageTooLong`].
     pub fn id(&mut self, id: &str) -> Result<Tag, Misuse> {
         self.session.id(id, self.out.bytes())
     }
 
     /// Asks to be offered what has a greater sequence number; `None`: everything.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::SequenceTooLarge`].
     pub fn since(&mut self, sequence: Option<u64>) -> Result<Tag, Misuse> {
         self.session.since(sequence, self.out.bytes())
     }
 
     /// Tells the peer that what has this sequence number has arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::SequenceTooLarge`].
     pub fn seen(&mut self, sequence: Option<u64>) -> Result<Tag, Misuse> {
         self.session.seen(sequence, self.out.bytes())
     }
 
     /// Breaks off a content that we receive: no further event tells of it. `None`: it has not begun, and is broken off
     /// when it does; that frame is reported to [`Application::sent`].
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotOpen`]: it is too late, for its end has come.
     pub fn cancel(&mut self, response: ResponseId) -> Result<Option<Tag>, Misuse> {
         self.session.cancel(response, self.out.bytes())
     }
 
-    /// We need nothing more: CLOSE goes out once nothing is under way, see [`Session::close`].
+    /// We need nothing more: CLOSE goes out once nothing is under way, which the [life of a session](crate#the-life-of-a-session) tells of.
+    /// A second call does nothing.
     pub fn close(&mut self) {
         self.session.close();
     }
@@ -210,7 +213,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
         }
     }
 
-    /// Bytes encoded and not yet accepted by the transport.
+    /// Bytes encoded and not yet accepted by the transport: whoever has much to say waits until they are few.
     #[inline]
     pub fn unwritten(&self) -> usize {
         self.out.unwritten().len()
@@ -238,7 +241,9 @@ where
     B: AsyncBufRead + Unpin,
     V: Verifier,
 {
-    /// Writes, reads, answers and serves until the transport can do no more, and tells the application what the peer says.
+    /// Writes, reads, answers and serves until the transport can do no more, and tells the application what the peer says. It is
+    /// awaited by `std::future::poll_fn(|cx| connection.poll(cx, &mut application))`. What is said to the peer between two polls
+    /// is written by the second.
     ///
     /// # Errors
     ///
@@ -248,15 +253,16 @@ where
         cx: &mut Context<'_>,
         application: &mut A,
     ) -> Poll<Result<Progress, Error>> {
-        if let Some(mut unread) = self.take_aside(|aside| aside.unread.take())
-            && let Some(rest) = self.handle(&unread.bytes[unread.position..], application)?
-        {
-            unread.position = unread.bytes.len() - rest;
-            self.aside.get_or_insert_default().unread = Some(unread);
-            return Poll::Ready(Ok(Progress::Paused));
-        }
         let mut small = [0; SMALL_BUFFER];
         let mut large = Vec::new();
+        if let Some(mut unread) = self.take_aside(|aside| aside.unread.take()) {
+            if let Some(rest) = self.handle(&unread.bytes[unread.position..], application)? {
+                unread.position = unread.bytes.len() - rest;
+                self.aside.get_or_insert_default().unread = Some(unread);
+                return Poll::Ready(Ok(Progress::Paused));
+            }
+            large = vec![0; unread.next_buffer];
+        }
         for _ in 0..ROUNDS {
             let more = self.serve(cx, application)?;
             if self.is_done() {
@@ -276,14 +282,19 @@ where
                 Poll::Pending if more => continue,
                 Poll::Pending => return Poll::Pending,
             };
+            let is_full = read == buffer.len();
+            let next_buffer = (read * BUFFER_GROWTH).min(LARGE_BUFFER);
             if let Some(rest) = self.handle(&buffer[..read], application)? {
-                let bytes = buffer[read - rest..read].to_vec();
-                let unread = Box::new(Unread { bytes, position: 0 });
+                let unread = Box::new(Unread {
+                    bytes: buffer[read - rest..read].to_vec(),
+                    position: 0,
+                    next_buffer: if is_full { next_buffer } else { 0 },
+                });
                 self.aside.get_or_insert_default().unread = Some(unread);
                 return Poll::Ready(Ok(Progress::Paused));
             }
-            if read == buffer.len() && read < LARGE_BUFFER {
-                large = vec![0; read * BUFFER_GROWTH];
+            if is_full && read < LARGE_BUFFER {
+                large = vec![0; next_buffer];
             }
         }
         // There is more, both ways perhaps; but others want their turn.
@@ -294,6 +305,30 @@ where
     /// Writes, and serves what the peer has asked for, without reading: for an application that has paused, as it has no room for
     /// what comes. Ready when nothing remains to be written or served. Pending, it wakes when the transport or a source has
     /// more; a content that waits for what the peer says goes on only with [`poll`](Self::poll).
+    ///
+    /// So it is not to be awaited for its own sake, but polled beside what the application waits for, until that is ready:
+    ///
+    /// ```
+    /// # use std::{future::{Future, poll_fn}, io, pin::pin, task::Poll};
+    /// # use futures::io::{AsyncBufRead, AsyncRead, AsyncWrite, AsyncWriteExt};
+    /// # use hash_exchange::{Application, Connection};
+    /// # async fn write<Io: AsyncRead + AsyncWrite + Unpin, B: AsyncBufRead + Unpin>(
+    /// #     connection: &mut Connection<Io, B>,
+    /// #     application: &mut impl Application<Body = B>,
+    /// #     file: &mut (impl AsyncWrite + Unpin),
+    /// #     piece: &[u8],
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut write = pin!(file.write_all(piece));
+    /// poll_fn(|cx| {
+    ///     if let Poll::Ready(Err(error)) = connection.poll_serve(cx, application) {
+    ///         return Poll::Ready(Err(io::Error::other(error)));
+    ///     }
+    ///     write.as_mut().poll(cx)
+    /// })
+    /// .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

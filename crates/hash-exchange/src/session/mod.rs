@@ -31,14 +31,33 @@ use crate::{
 /// use hash_exchange::{Event, Hash, Session};
 ///
 /// let (mut alice, mut bob) = (Session::default(), Session::default());
-/// let mut wire = Vec::new();
-/// alice.provide([&Hash::sha1(b"beep")], &mut wire)?;
+/// let (mut there, mut back) = (Vec::new(), Vec::new());
+/// let beep = Hash::sha1(b"beep");
+/// alice.request([&beep], &mut there)?;
 ///
-/// let mut input = &wire[..];
-/// let Some(Event::Available(hashes)) = bob.receive(&mut input)? else {
-///     panic!("alice has offered something");
+/// let mut input = &there[..];
+/// let Some(Event::Request(hashes)) = bob.receive(&mut input)? else {
+///     panic!("alice has asked for something");
 /// };
 /// assert_eq!(hashes.strs().next(), Some("38d8fe5c3796e1b93ceb59dcdb879c010507e64a"));
+/// assert!(bob.receive(&mut input)?.is_none());
+/// bob.respond([(beep, None)], &mut back)?;
+/// while let Some(served) = bob.next_response() {
+///     bob.body(served, b"beep", &mut back)?;
+///     bob.finish(served, &mut back)?;
+/// }
+///
+/// let mut input = &back[..];
+/// let mut body = Vec::new();
+/// while let Some(event) = alice.receive(&mut input)? {
+///     match event {
+///         Event::Body { chunk, .. } => body.extend_from_slice(chunk),
+///         Event::Complete { .. } => assert_eq!(body, b"beep"),
+///         Event::Response { .. } => {}
+///         other => panic!("{other:?}"),
+///     }
+/// }
+/// # assert_eq!(body, b"beep");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Session<V: Verifier = Sha1> {
@@ -144,6 +163,10 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Offers hashes: one AVAILABLE, exactly as given.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::MessageTooLong`].
     pub fn provide<'h>(
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
@@ -164,6 +187,10 @@ impl<V: Verifier> Session<V> {
 
     /// Asks for hashes: one REQUEST, in which each occurs once. Each is settled by one event, in this order:
     /// [`Event::NotFound`], or [`Event::Response`] and then what becomes of the content.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::TooManyRequested`], [`Misuse::MessageTooLong`]: none of them is asked for.
     pub fn request<'h>(
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
@@ -194,6 +221,10 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Tells the peer our name.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::MessageTooLong`].
     pub fn id(&mut self, id: &str, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         self.check_open()?;
         let start = self.begin(rpc::ID, out);
@@ -202,11 +233,19 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Asks to be offered what has a greater sequence number; `None`: everything.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::SequenceTooLarge`].
     pub fn since(&mut self, sequence: Option<u64>, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         self.notify(rpc::SINCE, Kind::Since, sequence, out)
     }
 
     /// Tells the peer that what has this sequence number has arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`], [`Misuse::SequenceTooLarge`].
     pub fn seen(&mut self, sequence: Option<u64>, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         self.notify(rpc::SEEN, Kind::Seen, sequence, out)
     }
@@ -248,6 +287,10 @@ impl<V: Verifier> Session<V> {
 
     /// Breaks off a content that we receive: no further event tells of it, and nothing that is still under way counts.
     /// `None`: the content has not begun; the cancellation goes out through [`transmit`](Self::transmit) when it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotOpen`].
     pub fn cancel(
         &mut self,
         response: ResponseId,
@@ -297,7 +340,7 @@ impl<V: Verifier> Session<V> {
     ///
     /// # Errors
     ///
-    /// It ended too early: within a frame, or owing us something.
+    /// It ended too early: [`ProtocolError::EndInFrame`], or [`ProtocolError::EndWithOpen`].
     pub fn end(&mut self) -> Result<(), ProtocolError> {
         match &self.receiving {
             Some(receiving) if receiving.is_in_frame() => Err(ProtocolError::EndInFrame),

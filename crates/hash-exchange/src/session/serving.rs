@@ -58,6 +58,10 @@ impl<V: Verifier> Session<V> {
     /// Answers the oldest REQUEST that awaits it: which of its hashes were found, each at most once, and the sequence
     /// number of each; `None`: the session counts. A number that is given out and not yet used cannot be given out again:
     /// then the hash is left out, and no content is served for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NothingToAnswer`], [`Misuse::SequenceTooLarge`], [`Misuse::MessageTooLong`]: nothing is announced.
     pub fn respond(
         &mut self,
         found: impl IntoIterator<Item = (Hash, Option<u64>)>,
@@ -138,6 +142,10 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Sends the next bytes of a content: one frame, of at most 1 GiB; the npm package writes 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotOpen`], [`Misuse::NotReady`], [`Misuse::MessageTooLong`].
     pub fn body(
         &mut self,
         served: ServedId,
@@ -159,6 +167,10 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Ends a content: it was sent whole.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotOpen`], [`Misuse::NotReady`].
     pub fn finish(&mut self, served: ServedId, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         let (channel, name) = self.open(served)?;
         self.forget(served);
@@ -172,7 +184,11 @@ impl<V: Verifier> Session<V> {
         ))
     }
 
-    /// Breaks off a content: it cannot be sent whole.
+    /// Breaks off a content: it cannot be sent whole. The message is for a person to read; it may be empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotOpen`], [`Misuse::NotReady`].
     pub fn fail(
         &mut self,
         served: ServedId,

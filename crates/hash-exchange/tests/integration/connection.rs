@@ -1,9 +1,10 @@
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, Waker};
 
 use futures::executor::block_on;
 use futures::future::join;
-use futures::io::{AsyncRead, AsyncWrite};
+use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader, Repeat, Take};
 use hash_exchange::{
     Application, BodyError, Connection, Error, Event, Hash, Kind, Limits, MemoryBody, MemoryStore,
     OwnedEvent, Progress, ProtocolError, Sha1, Source, Store, Tally, Unverified,
@@ -228,6 +229,79 @@ fn a_body_beyond_the_limit_of_next_is_cancelled_and_the_connection_lives_on() {
             .iter()
             .any(|event| matches!(event, OwnedEvent::Received { hash, .. } if *hash == short))
     );
+}
+
+/// An application that has one content, of so many bytes, and counts what comes.
+#[derive(Default)]
+struct Endless {
+    len: u64,
+    came: u64,
+    pieces: u64,
+    pauses: bool,
+}
+
+impl Application for Endless {
+    type Body = BufReader<Take<Repeat>>;
+
+    fn open(&mut self, _: &Hash) -> Option<Source<Self::Body>> {
+        let body = BufReader::with_capacity(64 << 10, futures::io::repeat(7).take(self.len));
+        let sequence = None;
+        Some(Source { body, sequence })
+    }
+
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Body { chunk, .. } => {
+                self.came += chunk.len() as u64;
+                self.pieces += 1;
+                if self.pauses {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            }
+            Event::Close => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// One end sends another a content of so many bytes, and both close. The reader, and the most that both had on the heap.
+fn pass(room: usize, len: u64, pauses: bool) -> (Endless, u64) {
+    async fn run(mut connection: Connection<End, BufReader<Take<Repeat>>>, app: &mut Endless) {
+        while poll_fn(|cx| connection.poll(cx, app)).await.unwrap() == Progress::Paused {
+            connection.close();
+        }
+    }
+    let (io_a, io_b) = pipe(room);
+    let (mut alice, mut bob) = (Endless::default(), Endless::default());
+    (alice.pauses, bob.len) = (pauses, len);
+    let (mut a, b) = (Connection::new(io_a), Connection::new(io_b));
+    // It is no SHA-1, hence not verified: hashing takes no memory, but time.
+    a.request([&Hash::new("sevens")]).unwrap();
+    a.close();
+    let heap = allocation_counter::measure(|| {
+        block_on(join(run(a, &mut alice), run(b, &mut bob)));
+    });
+    (alice, heap.bytes_max)
+}
+
+#[test]
+fn a_content_of_any_size_passes_both_ends_in_the_same_memory() {
+    for len in [1 << 20, 1 << 30] {
+        let (reader, heap) = pass(100_000, len, false);
+        assert_eq!(reader.came, len);
+        assert!(heap < 800_000, "{len} bytes: {heap}");
+    }
+}
+
+#[test]
+fn an_application_that_pauses_behind_every_piece_is_not_fed_in_little_ones() {
+    let len = 10 << 20;
+    let (reader, heap) = pass(1 << 20, len, true);
+    assert_eq!(reader.came, len);
+    assert!(len / reader.pieces > 20_000, "{} pieces", reader.pieces);
+    assert!(heap < 3_000_000, "{heap}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The protocol from outside: the recorded sessions of the npm package, stories between two sessions, arbitrary bytes and
 //! operations, connections over a pipe in memory and in the runtimes that people use, the odd cases of the npm package,
-//! limits at their edge, peers that never stop asking, and the examples as processes.
+//! limits at their edge, peers that never stop asking, the examples as processes, and the README.
 
 mod busy;
 mod connection;
@@ -11,6 +11,7 @@ mod peer;
 mod pipe;
 mod properties;
 mod quirks;
+mod readme;
 mod runtimes;
 mod session;
 mod stdio;

@@ -1,6 +1,7 @@
 use hash_exchange::{Event, Hash, Kind, Limits, Misuse, ProtocolError, Session};
 
 use crate::pair::{Heard, Pair};
+use crate::quirks;
 
 #[test]
 fn each_side_gets_what_it_lacks() {
@@ -176,6 +177,26 @@ fn a_body_waits_for_the_answers_to_what_was_asked_before_its_hashes() {
             .take_heard()
             .contains(&Heard::Complete(boop, 1, b"boop".to_vec()))
     );
+}
+
+#[test]
+fn whoever_begins_a_content_before_its_turn_is_refused_and_may_try_again() {
+    let mut bob = Session::default();
+    let mut out = Vec::new();
+    bob.request([&"x".into()], &mut out).unwrap();
+    bob.receive(&mut &quirks::request(&["p"])[..]).unwrap();
+    let answer = bob.respond([("p".into(), None)], &mut out).unwrap();
+    let (served, len) = (answer.served(0), out.len());
+    assert_eq!(bob.next_response(), None);
+    let early = [
+        bob.body(served, b"beep", &mut out),
+        bob.finish(served, &mut out),
+        bob.fail(served, "oh", &mut out),
+    ];
+    assert_eq!((early, out.len()), ([Err(Misuse::NotReady); 3], len));
+    bob.receive(&mut &quirks::hashes(&[])[..]).unwrap();
+    assert_eq!(bob.next_response(), Some(served));
+    assert!(bob.body(served, b"beep", &mut out).is_ok());
 }
 
 #[test]
