@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// Runs scenarios of gossiping nodes in a deterministic network: one seed is one history, on every machine.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -25,6 +26,18 @@ pub enum Command {
     /// Read scenarios and show every mistake, without running them
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Write a scenario to begin with, or a crate with a protocol of your own
+    #[command(subcommand, after_help = NEW_EXAMPLES)]
+    New(New),
+    /// Print a JSON Schema of scenarios, with which editors complete their keys
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema,
+    /// Print what lets a shell complete this command's arguments
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
+    /// Print this command's manual page
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(Man),
 }
 
 /// The arguments of `hxsim run`.
@@ -72,6 +85,57 @@ pub struct Check {
     pub scenarios: Vec<PathBuf>,
 }
 
+/// What `hxsim new` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum New {
+    /// Write a crate: a node, a check, a scenario, a command that runs one seed, and a test of many
+    Protocol(NewProtocol),
+    /// Write a scenario with comments, that runs as it is
+    Scenario(NewScenario),
+}
+
+/// The arguments of `hxsim new protocol`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct NewProtocol {
+    /// The name of the crate, such as anti-entropy
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Where to write it; NAME by default
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+    /// The checkout of this project that the crate shall depend on; by default the one that the current directory is in, or else the published
+    /// version
+    #[arg(long, value_name = "DIR")]
+    pub hxsim: Option<PathBuf>,
+}
+
+/// The arguments of `hxsim new scenario`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct NewScenario {
+    /// The name of the scenario; it is written to NAME.toml
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The directory to write it into
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub path: PathBuf,
+}
+
+/// The arguments of `hxsim completions`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// The arguments of `hxsim man`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Man {
+    /// The subcommand whose page it shall be, such as `run` or `new protocol`; that of the whole command by default
+    #[arg(value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
 /// How a report is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -80,6 +144,37 @@ pub enum Format {
     Human,
     /// One JSON document
     Json,
+}
+
+/// The script with which a shell completes the command's arguments.
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "hxsim", &mut script);
+    String::from_utf8(script).expect("the definitions are text")
+}
+
+/// The manual page of the command or of one of its subcommands, in roff.
+///
+/// # Errors
+///
+/// What is wrong and what would be right, if there is no such subcommand.
+pub fn man(path: &[String]) -> Result<String, String> {
+    let mut root = Cli::command().disable_help_subcommand(true);
+    root.build();
+    let mut command = &root;
+    for name in path {
+        command = command.find_subcommand(name).ok_or_else(|| {
+            let known = command.get_subcommands().map(clap::Command::get_name);
+            let known: Vec<_> = known.collect();
+            let named = command.get_bin_name().unwrap_or_default();
+            let known = known.join(", ");
+            format!("error: `{named}` has no subcommand `{name}`\n  = known: {known}")
+        })?;
+    }
+    let mut page = Vec::new();
+    // Writing to memory does not fail.
+    let _ = clap_mangen::Man::new(command.clone()).render(&mut page);
+    Ok(String::from_utf8(page).expect("the definitions are text"))
 }
 
 const EXAMPLES: &str = "\
@@ -117,15 +212,70 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   hxsim check sims/*.toml";
 
+const NEW_EXAMPLES: &str = "\
+Examples:
+  hxsim new protocol anti-entropy
+  hxsim new protocol anti-entropy --path /tmp/anti-entropy --hxsim ~/hash-exchange
+  hxsim new scenario slow-uplink --path sims";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  hxsim schema > scenario.schema.json
+
+A scenario that begins with the line `#:schema scenario.schema.json` is completed and checked by editors that know of taplo.";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  hxsim completions bash > ~/.local/share/bash-completion/completions/hxsim
+  hxsim completions zsh > ~/.zfunc/_hxsim
+  hxsim completions fish > ~/.config/fish/completions/hxsim.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  hxsim man | man -l -
+  hxsim man new protocol | man -l -
+  hxsim man > ~/.local/share/man/man1/hxsim.1";
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_definition_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    /// Every subcommand with the words that lead to it.
+    fn subcommands(command: &clap::Command, path: &[String]) -> Vec<Vec<String>> {
+        let of = |sub: &clap::Command| {
+            let path = [path, &[sub.get_name().to_owned()]].concat();
+            let below = subcommands(sub, &path);
+            [vec![path], below].concat()
+        };
+        command.get_subcommands().flat_map(of).collect()
+    }
+
+    #[test]
+    fn completions_and_pages_know_every_subcommand_and_option() {
+        let all = subcommands(&Cli::command(), &[]);
+        assert!(all.contains(&vec!["new".into(), "protocol".into()]));
+        for shell in Shell::value_variants() {
+            let script = completions(*shell);
+            for word in all.iter().flatten().map(String::as_str).chain(["--seed", "--hxsim"]) {
+                assert!(script.contains(word), "{shell} has no {word}");
+            }
+        }
+        let top = man(&[]).expect("the command has a page");
+        for path in all {
+            assert!(path.len() > 1 || top.contains(&format!("hxsim\\-{}", path[0])), "{path:?}: {top}");
+            let page = man(&path).expect("and so has each subcommand");
+            let title = format!("hxsim\\-{}", path.join("\\-"));
+            assert!(page.contains(&title), "{title}: {page}");
+        }
+        let run = man(&["run".into()]).expect("a subcommand");
+        assert!(run.contains("\\-\\-seed") && run.contains("Set one value"), "{run}");
+        let wrong = man(&["new".into(), "node".into()]).expect_err("no such subcommand");
+        assert_eq!(wrong, "error: `hxsim new` has no subcommand `node`\n  = known: protocol, scenario");
     }
 
     #[test]

@@ -8,9 +8,11 @@
 //! | [`workload`] | what is published, when and where |
 //! | [`protocol`] | what a node must be to be run: ours, or your own |
 //! | [`run`](mod@run) | a protocol in a scenario's network, and the proof that its history is one |
+//! | [`trial`] | any protocol in a scenario, told to people; and the first of many seeds that fails |
 //! | [`gossip`] | our own protocol in that place |
 //! | [`metrics`] | the figures of a run |
 //! | [`report`] | those figures for people and for programs |
+//! | [`template`] | what `hxsim new` writes |
 //! | [`cli`] | what the command understands |
 
 pub mod cli;
@@ -21,7 +23,9 @@ pub mod protocol;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod template;
 pub mod topology;
+pub mod trial;
 pub mod workload;
 
 pub use report::{Outcome, Report};

@@ -23,6 +23,12 @@ pub trait Protocol {
     /// How much of the goal is reached. The run has converged when it is all.
     fn progress(&self, nodes: &[Self::Snapshot]) -> Progress;
 
+    /// What the nodes lack, a line each, for those who look for the reason of a run that failed. By default nothing is said.
+    fn missing(&self, nodes: &[Self::Snapshot]) -> Vec<String> {
+        let _ = nodes;
+        Vec::new()
+    }
+
     /// What must hold at every check.
     ///
     /// # Errors

@@ -3,12 +3,13 @@ use simnet::NodeId;
 
 use super::why::Inquest;
 use super::{Gossip, Seated};
-use crate::metrics::{EdgeBytes, Metrics, NetworkTotals, Observed, Record};
+use crate::metrics::{EdgeBytes, Metrics, Observed, Record};
 use crate::protocol::Protocol;
-use crate::report::{Failure, Lost, Missing, Outcome, Report};
-use crate::run::{End, Run, network};
+use crate::report::{Lost, Missing, Outcome, Report};
+use crate::run::{Run, network};
 use crate::scenario::Scenario;
 use crate::topology::Graph;
+use crate::trial::{outcome, totals};
 
 /// What came of a run.
 pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gossip>) -> Report {
@@ -18,15 +19,7 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
     let tallies: Vec<Tally> = nodes.iter().map(|seated| seated.node.sent()).collect();
     let carried = world.carried_by_node();
     let node_bytes: Vec<_> = carried.iter().map(|carried| carried.accepted).collect();
-    let total = world.carried();
-    let totals = NetworkTotals {
-        accepted: total.accepted,
-        delivered: total.delivered,
-        discarded: total.discarded,
-        in_flight: world.in_flight(),
-        retransmitted: total.retransmitted,
-        segments: total.segments,
-    };
+    let totals = totals(world);
     let metrics = Metrics::new(&Observed {
         graph,
         items: &gossip.items,
@@ -62,36 +55,6 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
     report
         .with_missing(missing(&inquest))
         .with_lost(lost(&inquest))
-}
-
-fn outcome(run: &Run<Gossip>, totals: &NetworkTotals) -> (Outcome, Option<Failure>) {
-    if let End::Broken(at, violation) = &run.end {
-        let failure = Failure {
-            check: violation.check.into(),
-            node: Some(violation.node),
-            at_ns: at.as_nanos(),
-            detail: violation.what.clone(),
-        };
-        return (Outcome::InvariantBroken, Some(failure));
-    }
-    if !totals.balanced() {
-        let failure = Failure {
-            check: "accepted = delivered + discarded + in flight".into(),
-            node: None,
-            at_ns: run.world.now().as_nanos(),
-            detail: format!(
-                "{} bytes were accepted, but {} + {} + {} are accounted for",
-                totals.accepted, totals.delivered, totals.discarded, totals.in_flight
-            ),
-        };
-        return (Outcome::InvariantBroken, Some(failure));
-    }
-    let outcome = match run.end {
-        End::Converged(_) => Outcome::Converged,
-        End::Interrupted(_) => Outcome::Interrupted,
-        End::Horizon | End::Broken(..) => Outcome::NotConverged,
-    };
-    (outcome, None)
 }
 
 fn records(gossip: &Gossip, seated: &Seated) -> Vec<Record> {

@@ -1,8 +1,9 @@
 //! The summary for a terminal: the verdict, the picture, the numbers.
 
+use super::picture::{Picture, ending};
 use super::quantity::{bytes, count, duration, maybe_duration, things};
 use super::text::wrap;
-use super::{FaultSpan, Missing, Outcome, Report};
+use super::{Missing, Outcome, Report};
 
 impl Report {
     /// The summary for a terminal, at most some 40 lines of 80 columns. Colour only if told.
@@ -15,7 +16,7 @@ impl Report {
         );
         lines.push(String::new());
         if self.metrics.convergence.pairs > 0 {
-            lines.extend(self.picture(colour));
+            lines.extend(self.picture().lines(colour));
             lines.push(String::new());
         }
         for (label, text) in self.numbers() {
@@ -28,86 +29,26 @@ impl Report {
 
     /// How it ended, in one line without a newline. Colour only if told.
     pub fn verdict(&self, colour: bool) -> String {
-        let (mark, paint) = match self.outcome {
-            Outcome::Converged => ("✓", GREEN),
-            Outcome::NotConverged | Outcome::InvariantBroken => ("✗", RED),
-            Outcome::Inconclusive | Outcome::Interrupted => ("?", YELLOW),
-        };
         let at = match self.metrics.convergence.t100_ns {
             Some(t100) if self.outcome == Outcome::Converged => t100,
             _ => self.ended_ns,
         };
-        let words = format!("{mark} {} at {}", self.outcome.words(), duration(at));
         format!(
             "{}  {} · seed {} · digest {}",
-            painted(&words, paint, colour),
+            ending(self.outcome, at, colour),
             self.scenario,
             self.seed,
             self.digest
         )
     }
 
-    fn picture(&self, colour: bool) -> Vec<String> {
-        let pairs = self.metrics.convergence.pairs.max(1);
-        // How many eighths of a cell each column is high, at the end of the time that it stands for.
-        let height = |column: u64| {
-            let delivered = self.delivered_at(self.column_ns(column + 1));
-            let eighths = u128::from(delivered) * u128::from(ROWS * 8) / u128::from(pairs);
-            eighths as u64
-        };
-        let heights: Vec<u64> = (0..COLUMNS).map(height).collect();
-        let mut lines: Vec<String> = (0..ROWS)
-            .rev()
-            .map(|row| {
-                let label = match row {
-                    _ if row == ROWS - 1 => "100 %",
-                    0 => "0 %",
-                    _ => "",
-                };
-                let cells: String = heights
-                    .iter()
-                    .map(|&height| BLOCKS[height.saturating_sub(row * 8).min(8) as usize])
-                    .collect();
-                let cells = painted(cells.trim_end(), BLUE, colour);
-                format!("  {label:>5} │{cells}")
-            })
-            .collect();
-        lines.push(format!("        └{}", self.axis()));
-        let end = duration(self.shown_ns());
-        let gap = (COLUMNS as usize).saturating_sub(end.chars().count() + 1);
-        lines.push(format!("         0{:gap$}{end}{}", "", self.legend()));
-        lines
-    }
-
-    /// The time that the left edge of a column stands for.
-    fn column_ns(&self, column: u64) -> u64 {
-        let ns = u128::from(self.shown_ns()) * u128::from(column) / u128::from(COLUMNS);
-        // At most `shown_ns`, for a column is at most `COLUMNS`.
-        ns as u64
-    }
-
-    fn axis(&self) -> String {
-        (0..COLUMNS)
-            .map(|column| {
-                let (from, to) = (self.column_ns(column), self.column_ns(column + 1));
-                let marks = self.faults.iter().filter_map(|fault| fault.mark(from, to));
-                // A cut is a moment and would vanish in a partition.
-                marks.max_by_key(|&mark| mark == CUT).unwrap_or('─')
-            })
-            .collect()
-    }
-
-    fn legend(&self) -> String {
-        let mut kinds: Vec<&str> = self.faults.iter().map(|fault| fault.kind).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        kinds
-            .into_iter()
-            .map(|kind| match kind {
-                "cut" => format!("  {CUT} cut"),
-                kind => format!("  {SPAN} {kind}"),
-            })
-            .collect()
+    fn picture(&self) -> Picture<'_> {
+        Picture {
+            shown_ns: self.shown_ns(),
+            whole: self.metrics.convergence.pairs,
+            faults: &self.faults,
+            reached: Box::new(|at_ns| self.delivered_at(at_ns)),
+        }
     }
 
     fn numbers(&self) -> Vec<(&'static str, String)> {
@@ -286,38 +227,7 @@ fn group_of_missing(group: &[Missing]) -> Vec<String> {
     lines
 }
 
-impl FaultSpan {
-    /// How a stretch of the axis shows that the fault is there.
-    fn mark(&self, from: u64, to: u64) -> Option<char> {
-        let momentary = self.until_ns == Some(self.at_ns);
-        let over = self.until_ns.is_some_and(|until| match momentary {
-            true => until < from,
-            false => until <= from,
-        });
-        let there = self.at_ns < to && !over;
-        there.then_some(if momentary { CUT } else { SPAN })
-    }
-}
-
-const CUT: char = '╳';
-const SPAN: char = '━';
 /// Characters of a sentence that a line shows.
-const WIDTH: usize = 76;
-const COLUMNS: u64 = 60;
-const ROWS: u64 = 6;
+pub(crate) const WIDTH: usize = 76;
 /// Of so many nodes a summary says what they lack, and it names so many lost hashes.
 const TROUBLES: usize = 5;
-const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
-const GREEN: &str = "1;32";
-const RED: &str = "1;31";
-const YELLOW: &str = "1;33";
-const BLUE: &str = "34";
-
-fn painted(text: &str, paint: &str, colour: bool) -> String {
-    if colour && !text.is_empty() {
-        format!("\x1b[{paint}m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
-}

@@ -1,12 +1,18 @@
 //! What a run answers: one value, shown to people ([`Report::human`], [`Report::svg`]) and to programs ([`Report::json`]).
 
 mod human;
+mod picture;
 mod quantity;
 mod svg;
 mod text;
 
+pub(crate) use human::WIDTH;
+pub(crate) use picture::{Picture, ending};
+pub(crate) use quantity::{bytes, count, duration, things};
+pub(crate) use text::wrap;
+
 use serde::Serialize;
-use simnet::{Fault, NodeId, Time};
+use simnet::{Fault, NodeId, Schedule, Time};
 
 use crate::metrics::Metrics;
 use crate::scenario::Scenario;
@@ -166,6 +172,15 @@ impl From<&Fault> for FaultSpan {
     }
 }
 
+impl FaultSpan {
+    /// The faults of a schedule in the order in which they begin.
+    pub(crate) fn of(schedule: &Schedule) -> Vec<Self> {
+        let mut faults: Vec<Self> = schedule.faults.iter().map(Into::into).collect();
+        faults.sort_by_key(|fault| fault.at_ns);
+        faults
+    }
+}
+
 impl Report {
     /// The version of the fields: it changes when one of them changes its meaning or is gone.
     pub const SCHEMA: u32 = 1;
@@ -181,8 +196,6 @@ impl Report {
         (edges, items): (u64, u64),
         metrics: Metrics,
     ) -> Self {
-        let mut faults: Vec<FaultSpan> = scenario.schedule.faults.iter().map(Into::into).collect();
-        faults.sort_by_key(|fault| fault.at_ns);
         Self {
             schema: Self::SCHEMA,
             seed_schema: simnet::draw::SCHEMA,
@@ -196,7 +209,7 @@ impl Report {
             edges,
             items,
             metrics,
-            faults,
+            faults: FaultSpan::of(&scenario.schedule),
             failure: None,
             missing_total: 0,
             missing: Vec::new(),

@@ -1,7 +1,7 @@
 //! Numbers for people. Integer arithmetic: what is committed shall not depend on how a machine rounds.
 
 /// With commas between thousands.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3 + 1);
     for (place, digit) in digits.chars().enumerate() {
@@ -14,12 +14,12 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// A number of things and their name, in the plural where it is due.
-pub(super) fn things(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn things(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
 /// Three digits and a unit, rounded down.
-pub(super) fn duration(ns: u64) -> String {
+pub(crate) fn duration(ns: u64) -> String {
     scaled(ns, unit(ns, &DURATIONS))
 }
 
@@ -34,7 +34,7 @@ pub(super) fn maybe_duration(ns: Option<u64>) -> String {
 }
 
 /// Three digits and a unit, rounded down.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     scaled(n, unit(n, &SIZES))
 }
 

@@ -8,6 +8,7 @@
 //! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent.
 
 mod document;
+mod drawn;
 mod fault;
 mod network;
 mod quantity;

@@ -1,0 +1,450 @@
+//! A protocol of any kind tried in a scenario: what came of it, for people and programs, and the first of many seeds that fails.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::{ControlFlow, Range};
+
+use serde::Serialize;
+use simnet::{InvalidNetwork, Layout, World};
+
+use crate::metrics::NetworkTotals;
+use crate::protocol::Protocol;
+use crate::report::{
+    Failure, FaultSpan, Outcome, Picture, WIDTH, bytes, count, duration, ending, things, wrap,
+};
+use crate::run::{self, Difference, End, Run};
+use crate::scenario::Scenario;
+use crate::topology::{Graph, TopologyError};
+
+/// What came of a run of a protocol of any kind: all that can be said without knowing what its nodes say to each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trial {
+    /// The version of these fields.
+    pub schema: u32,
+    /// The version of what turns a seed into a history.
+    pub seed_schema: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's question.
+    pub question: String,
+    /// The seed of every draw.
+    pub seed: u64,
+    /// Equal digests, equal histories: 16 hexadecimal digits.
+    pub digest: String,
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// When it ended, since its start. For a run that converged, when that was first seen.
+    pub ended_ns: u64,
+    /// Number of nodes.
+    pub nodes: u32,
+    /// Number of edges between them.
+    pub edges: u64,
+    /// Number of events.
+    pub events: u64,
+    /// How much of the goal was reached at the end.
+    pub have: u64,
+    /// How much there was to reach.
+    pub of: u64,
+    /// What was reached when, as far as checks saw it change.
+    pub curve: Vec<Reached>,
+    /// What the links carried.
+    pub network: NetworkTotals,
+    /// The most bytes that one node put on the wire.
+    pub node_bytes_max: u64,
+    /// What went wrong by plan.
+    pub faults: Vec<FaultSpan>,
+    /// The rule that was broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// What the protocol says is missing, the first [`Trial::LISTED_MAX`].
+    pub missing: Vec<String>,
+}
+
+/// How much of a goal was reached at some check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    /// The instant of the check.
+    pub at_ns: u64,
+    /// What was reached.
+    pub have: u64,
+    /// What there was to reach.
+    pub of: u64,
+}
+
+/// Why a scenario that was made in Rust cannot be run. One that was read from a file never causes this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Impossible {
+    /// There is no such graph.
+    Topology(TopologyError),
+    /// There is no such network.
+    Network(InvalidNetwork),
+}
+
+/// A seed for which a protocol does not do what it should, and how to see it again. Displays the seed before anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counterexample {
+    /// The seed.
+    pub seed: u64,
+    /// How many seeds before it were fine.
+    pub passed: u64,
+    /// The line that runs this seed again.
+    pub replay: String,
+    /// What came of it.
+    pub found: Result<Trial, Impossible>,
+}
+
+/// Runs a protocol in a scenario.
+///
+/// ```
+/// use hxsim::gossip::Gossip;
+/// use hxsim::{Outcome, Scenario, trial};
+///
+/// let mut scenario = Scenario::new(10);
+/// scenario.draw_faults(simnet::Time::from_secs(5));
+/// let graph = scenario.topology.graph(scenario.nodes, scenario.seed)?;
+/// let protocol = Gossip::new(&scenario, &graph)?; // or one of your own
+/// let trial = trial::run(&protocol, &scenario)?;
+/// assert_eq!(trial.outcome, Outcome::Converged);
+/// print!("{}", trial.human(false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Impossible`], which a scenario that was read from a file never causes.
+pub fn run<P: Protocol>(protocol: &P, scenario: &Scenario) -> Result<Trial, Impossible> {
+    let graph = graph(scenario)?;
+    let mut curve: Vec<Reached> = Vec::new();
+    let run = run::run(protocol, scenario, &graph, Layout::default(), |status| {
+        Reached::note(&mut curve, status.now.as_nanos(), status.progress);
+        ControlFlow::Continue(())
+    })?;
+    let ended = match run.end {
+        End::Converged(at) | End::Broken(at, _) | End::Interrupted(at) => at,
+        End::Horizon => scenario.run.horizon,
+    };
+    Reached::note(&mut curve, ended.as_nanos(), run.progress);
+    Ok(Trial::new(protocol, scenario, &graph, &run, curve))
+}
+
+/// Runs a protocol in two worlds that are computed in different ways, and gives the digest of both if they agree.
+///
+/// # Errors
+///
+/// [`Impossible`] as for [`run`](fn@run); within, the first event that differs.
+pub fn verify<P: Protocol>(
+    protocol: &P,
+    scenario: &Scenario,
+) -> Result<Result<u64, Difference>, Impossible> {
+    let graph = graph(scenario)?;
+    Ok(run::verify(protocol, scenario, &graph)?)
+}
+
+/// Runs the scenario of each seed, up to the first that does not converge or breaks a rule. `replay` is the command that runs one seed again,
+/// but for the seed itself, such as `cargo run -- --seed`.
+///
+/// # Errors
+///
+/// The [`Counterexample`], whose text is meant for the message of a test that fails.
+pub fn prove<P: Protocol>(
+    protocol: &P,
+    seeds: Range<u64>,
+    scenario: impl Fn(u64) -> Scenario,
+    replay: &str,
+) -> Result<(), Box<Counterexample>> {
+    for (seed, passed) in seeds.zip(0..) {
+        let found = run(protocol, &scenario(seed));
+        if !matches!(&found, Ok(trial) if trial.outcome == Outcome::Converged) {
+            return Err(Box::new(Counterexample {
+                seed,
+                passed,
+                replay: format!("{replay} {seed}"),
+                found,
+            }));
+        }
+    }
+    Ok(())
+}
+
+fn graph(scenario: &Scenario) -> Result<Graph, Impossible> {
+    Ok(scenario.topology.graph(scenario.nodes, scenario.seed)?)
+}
+
+/// What the links of a world have carried so far.
+pub(crate) fn totals<T>(world: &World<T>) -> NetworkTotals {
+    let carried = world.carried();
+    NetworkTotals {
+        accepted: carried.accepted,
+        delivered: carried.delivered,
+        discarded: carried.discarded,
+        in_flight: world.in_flight(),
+        retransmitted: carried.retransmitted,
+        segments: carried.segments,
+    }
+}
+
+/// How a run ended, once its bytes are accounted for.
+pub(crate) fn outcome<P: Protocol>(
+    run: &Run<P>,
+    totals: &NetworkTotals,
+) -> (Outcome, Option<Failure>) {
+    if let End::Broken(at, violation) = &run.end {
+        let failure = Failure {
+            check: violation.check.into(),
+            node: Some(violation.node),
+            at_ns: at.as_nanos(),
+            detail: violation.what.clone(),
+        };
+        return (Outcome::InvariantBroken, Some(failure));
+    }
+    if !totals.balanced() {
+        let failure = Failure {
+            check: "accepted = delivered + discarded + in flight".into(),
+            node: None,
+            at_ns: run.world.now().as_nanos(),
+            detail: format!(
+                "{} bytes were accepted, but {} + {} + {} are accounted for",
+                totals.accepted, totals.delivered, totals.discarded, totals.in_flight
+            ),
+        };
+        return (Outcome::InvariantBroken, Some(failure));
+    }
+    let outcome = match run.end {
+        End::Converged(_) => Outcome::Converged,
+        End::Interrupted(_) => Outcome::Interrupted,
+        End::Horizon | End::Broken(..) => Outcome::NotConverged,
+    };
+    (outcome, None)
+}
+
+impl Trial {
+    /// The version of the fields: it changes when one of them changes its meaning or is gone.
+    pub const SCHEMA: u32 = 1;
+    /// The list of what is missing ends after so many lines.
+    pub const LISTED_MAX: usize = 100;
+
+    fn new<P: Protocol>(
+        protocol: &P,
+        scenario: &Scenario,
+        graph: &Graph,
+        run: &Run<P>,
+        curve: Vec<Reached>,
+    ) -> Self {
+        let network = totals(&run.world);
+        let (outcome, failure) = outcome(run, &network);
+        let mut missing = Vec::new();
+        if outcome != Outcome::Converged {
+            let nodes: Vec<_> = run.world.nodes().map(|it| protocol.snapshot(it)).collect();
+            missing = protocol.missing(&nodes);
+            missing.truncate(Self::LISTED_MAX);
+        }
+        let carried = run.world.carried_by_node();
+        let end = curve.last();
+        Self {
+            schema: Self::SCHEMA,
+            seed_schema: simnet::draw::SCHEMA,
+            scenario: scenario.name.clone(),
+            question: scenario.question.clone(),
+            seed: scenario.seed,
+            digest: format!("{:016x}", run.world.digest()),
+            outcome,
+            ended_ns: match run.end {
+                End::Converged(at) => at.as_nanos(),
+                _ => run.world.now().as_nanos(),
+            },
+            nodes: scenario.nodes,
+            edges: graph.edges().len() as u64,
+            events: run.world.events(),
+            have: end.map_or(0, |end| end.have),
+            of: end.map_or(0, |end| end.of),
+            curve,
+            network,
+            node_bytes_max: carried.iter().map(|it| it.accepted).max().unwrap_or(0),
+            faults: FaultSpan::of(&scenario.schedule),
+            failure,
+            missing,
+        }
+    }
+
+    /// One JSON document, indented, with a newline at its end; the same on every machine.
+    pub fn json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self)
+            .expect("a trial has string keys and whole numbers alone");
+        json.push('\n');
+        json
+    }
+
+    /// The summary for a terminal. Colour only if told.
+    pub fn human(&self, colour: bool) -> String {
+        let mut lines = vec![format!(
+            "{}  {} · seed {} · digest {}",
+            ending(self.outcome, self.ended_ns, colour),
+            self.scenario,
+            self.seed,
+            self.digest
+        )];
+        let question = wrap(&self.question, WIDTH, 2);
+        lines.extend(question.iter().map(|line| format!("  {line}")));
+        lines.push(String::new());
+        lines.extend(self.picture().lines(colour));
+        lines.push(String::new());
+        for (label, text) in self.numbers() {
+            lines.push(format!("  {label:<11} {text}"));
+        }
+        lines.extend(self.troubles());
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn picture(&self) -> Picture<'_> {
+        Picture {
+            shown_ns: self.ended_ns.max(1),
+            whole: WHOLE,
+            faults: &self.faults,
+            reached: Box::new(|at_ns| {
+                let after = self.curve.partition_point(|it| it.at_ns <= at_ns);
+                let last = after.checked_sub(1).map(|last| self.curve[last]);
+                last.map_or(0, Reached::share)
+            }),
+        }
+    }
+
+    fn numbers(&self) -> Vec<(&'static str, String)> {
+        let network = &self.network;
+        let mut rows = vec![
+            (
+                "network",
+                format!(
+                    "{} · {}",
+                    things(self.nodes.into(), "node", "nodes"),
+                    things(self.edges, "edge", "edges")
+                ),
+            ),
+            (
+                "goal",
+                format!("{} of {}", count(self.have), count(self.of)),
+            ),
+            (
+                "traffic",
+                format!(
+                    "{} in {} · a node sent at most {}",
+                    bytes(network.accepted),
+                    things(network.segments, "segment", "segments"),
+                    bytes(self.node_bytes_max)
+                ),
+            ),
+        ];
+        if network.retransmitted > 0 {
+            rows.push(("sent again", bytes(network.retransmitted)));
+        }
+        if network.discarded > 0 {
+            rows.push(("discarded", bytes(network.discarded)));
+        }
+        rows
+    }
+
+    /// What went wrong, by plan and against it; nothing if all is well.
+    fn troubles(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.outcome == Outcome::Converged {
+            return lines;
+        }
+        if let Some(failure) = &self.failure {
+            let node = failure
+                .node
+                .map_or(String::new(), |it| format!(", node {it}"));
+            lines.push(String::new());
+            lines.push(format!(
+                "  check `{}` failed at {}{node}: {}",
+                failure.check,
+                duration(failure.at_ns),
+                failure.detail
+            ));
+        }
+        if !self.missing.is_empty() {
+            lines.push(String::new());
+            lines.push("  missing".into());
+            let shown = self.missing.iter().take(SHOWN);
+            lines.extend(shown.map(|line| format!("    {line}")));
+            if self.missing.len() > SHOWN {
+                lines.push(format!("    and {} more", self.missing.len() - SHOWN));
+            }
+        }
+        lines
+    }
+}
+
+/// So many lines of what is missing are shown.
+const SHOWN: usize = 10;
+/// Shares are counted in millionths.
+const WHOLE: u64 = 1_000_000;
+
+impl Reached {
+    /// Adds a point to the curve, unless nothing has changed.
+    fn note(curve: &mut Vec<Self>, at_ns: u64, progress: crate::protocol::Progress) {
+        let point = Self {
+            at_ns,
+            have: progress.have,
+            of: progress.of,
+        };
+        match curve.last() {
+            Some(last) if (last.have, last.of) == (point.have, point.of) => {}
+            _ => curve.push(point),
+        }
+    }
+
+    fn share(self) -> u64 {
+        if self.have >= self.of {
+            return if self.of == 0 { 0 } else { WHOLE };
+        }
+        let share = u128::from(self.have) * u128::from(WHOLE) / u128::from(self.of);
+        // Less than `WHOLE`, for less is reached than there is.
+        share as u64
+    }
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topology(error) => error.fmt(f),
+            Self::Network(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for Impossible {}
+
+impl From<TopologyError> for Impossible {
+    fn from(error: TopologyError) -> Self {
+        Self::Topology(error)
+    }
+}
+
+impl From<InvalidNetwork> for Impossible {
+    fn from(error: InvalidNetwork) -> Self {
+        Self::Network(error)
+    }
+}
+
+impl fmt::Display for Counterexample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed,
+            passed,
+            replay,
+            found,
+        } = self;
+        writeln!(
+            f,
+            "seed {seed} fails, after {passed} that did not. To see it again:"
+        )?;
+        writeln!(f, "\n    {replay}\n")?;
+        match found {
+            Ok(trial) => f.write_str(&trial.human(false)),
+            Err(impossible) => writeln!(f, "it cannot be run: {impossible}"),
+        }
+    }
+}
+
+impl Error for Counterexample {}

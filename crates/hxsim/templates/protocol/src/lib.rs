@@ -1,0 +1,141 @@
+//! A set that gossips: every node publishes its number, and all shall end with the numbers of all.
+//!
+//! A node is futures code that takes its clock, its entropy and its network from a [`Host`]. It asks nothing else of the machine, so that one
+//! seed is one history. Replace it by your own; the test and the command stay.
+
+use std::cell::RefCell;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, future};
+use hxsim::Scenario;
+use hxsim::protocol::{Progress, Protocol, Seat, Violation};
+use simnet::{Host, NodeId, Stream, Time};
+
+/// What a node knows, in the order in which it learned it.
+type Known = Rc<RefCell<Vec<NodeId>>>;
+
+const PORT: u16 = 1;
+
+async fn publish(host: Host, known: Known) {
+    host.sleep(Duration::from_millis(500) * host.id()).await;
+    learn(&known, host.id());
+}
+
+async fn listen(host: Host, known: Known) {
+    let listener = host.listen(PORT).expect("one node runs on a host");
+    loop {
+        let (stream, _) = listener.accept().await;
+        let (talker, known) = (host.clone(), known.clone());
+        host.spawn(async move {
+            // However it ends: whoever dialled dials again.
+            let _ = talk(&talker, &known, stream).await;
+        });
+    }
+}
+
+async fn dial(host: Host, known: Known, peer: NodeId) {
+    loop {
+        if let Ok(stream) = host.connect(peer, PORT).await {
+            let _ = talk(&host, &known, stream).await;
+        }
+        host.sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Each side tells the other all it knows and all it learns, so that a new connection makes up for what an old one lost.
+async fn talk(host: &Host, known: &Known, stream: Stream) -> io::Result<()> {
+    let (reader, writer) = stream.split();
+    future::try_join(hear(known, reader), tell(host, known, writer)).await?;
+    Ok(())
+}
+
+async fn hear(known: &Known, mut reader: impl AsyncRead + Unpin) -> io::Result<()> {
+    loop {
+        let mut number = [0; 4];
+        reader.read_exact(&mut number).await?;
+        learn(known, NodeId::from_be_bytes(number));
+    }
+}
+
+async fn tell(host: &Host, known: &Known, mut writer: impl AsyncWrite + Unpin) -> io::Result<()> {
+    let mut told = 0;
+    loop {
+        let news = known.borrow()[told..].to_vec();
+        for number in &news {
+            writer.write_all(&number.to_be_bytes()).await?;
+        }
+        told += news.len();
+        host.sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn learn(known: &Known, number: NodeId) {
+    if !known.borrow().contains(&number) {
+        known.borrow_mut().push(number);
+    }
+}
+
+/// How the runner starts a node, and what it looks at while they run.
+pub struct MyProtocol;
+
+impl Protocol for MyProtocol {
+    type Node = Known;
+    type Snapshot = Vec<NodeId>;
+
+    fn start(&self, host: Host, seat: Seat<'_>) -> Known {
+        let known = Known::default();
+        host.spawn(publish(host.clone(), known.clone()));
+        host.spawn(listen(host.clone(), known.clone()));
+        for peer in seat.neighbours.iter().filter(|peer| seat.dials(**peer)) {
+            host.spawn(dial(host.clone(), known.clone(), *peer));
+        }
+        known
+    }
+
+    fn snapshot(&self, known: &Known) -> Vec<NodeId> {
+        known.borrow().clone()
+    }
+
+    /// The goal: every node knows every number.
+    fn progress(&self, nodes: &[Vec<NodeId>]) -> Progress {
+        let have = nodes.iter().map(|known| known.len() as u64).sum();
+        let of = (nodes.len() * nodes.len()) as u64;
+        Progress { have, of }
+    }
+
+    /// What must hold at every check: nobody knows a number that is no node's.
+    fn invariant(&self, nodes: &[Vec<NodeId>]) -> Result<(), Violation> {
+        for (node, known) in (0..).zip(nodes) {
+            if let Some(number) = known.iter().find(|it| **it as usize >= nodes.len()) {
+                return Err(Violation {
+                    node,
+                    check: "only what was published",
+                    what: format!("knows {number}, which nobody published"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is said of a run that failed.
+    fn missing(&self, nodes: &[Vec<NodeId>]) -> Vec<String> {
+        let lacks = |(node, known): (NodeId, &Vec<NodeId>)| {
+            let all = 0..nodes.len() as NodeId;
+            let lacks: Vec<_> = all.filter(|number| !known.contains(number)).collect();
+            (!lacks.is_empty()).then(|| format!("node {node} lacks {lacks:?}"))
+        };
+        (0..).zip(nodes).filter_map(lacks).collect()
+    }
+}
+
+/// The network of `scenario.toml` with the faults that a seed draws: partitions, cuts and outages, all over after ten seconds.
+pub fn scenario(seed: u64) -> Scenario {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenario.toml");
+    let mut scenario = Scenario::load(&path, &[]).unwrap_or_else(|bad| panic!("{bad}"));
+    scenario.seed = seed;
+    scenario.draw_faults(Time::from_secs(10));
+    scenario
+}

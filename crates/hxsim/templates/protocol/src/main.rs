@@ -1,0 +1,25 @@
+//! `cargo run -- --seed 17` runs one seed, says what came of it, and proves that its history is one.
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+
+use hxsim::trial;
+
+use my_protocol::{MyProtocol, scenario};
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let seed = match &arguments[..] {
+        [] => 1,
+        [flag, seed] if flag == "--seed" => seed.parse()?,
+        _ => return Err("usage: my-protocol [--seed N]".into()),
+    };
+    let scenario = scenario(seed);
+    let trial = trial::run(&MyProtocol, &scenario)?;
+    print!("{}", trial.human(false));
+
+    let digest = trial::verify(&MyProtocol, &scenario)?.map_err(|it| it.to_string())?;
+    println!("  the same in one piece and in three: digest {digest:016x}");
+    Ok(ExitCode::from(trial.outcome.exit_code()))
+}
