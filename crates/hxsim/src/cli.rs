@@ -261,21 +261,35 @@ mod tests {
         assert!(all.contains(&vec!["new".into(), "protocol".into()]));
         for shell in Shell::value_variants() {
             let script = completions(*shell);
-            for word in all.iter().flatten().map(String::as_str).chain(["--seed", "--hxsim"]) {
+            for word in all
+                .iter()
+                .flatten()
+                .map(String::as_str)
+                .chain(["--seed", "--hxsim"])
+            {
                 assert!(script.contains(word), "{shell} has no {word}");
             }
         }
         let top = man(&[]).expect("the command has a page");
         for path in all {
-            assert!(path.len() > 1 || top.contains(&format!("hxsim\\-{}", path[0])), "{path:?}: {top}");
+            assert!(
+                path.len() > 1 || top.contains(&format!("hxsim\\-{}", path[0])),
+                "{path:?}: {top}"
+            );
             let page = man(&path).expect("and so has each subcommand");
             let title = format!("hxsim\\-{}", path.join("\\-"));
             assert!(page.contains(&title), "{title}: {page}");
         }
         let run = man(&["run".into()]).expect("a subcommand");
-        assert!(run.contains("\\-\\-seed") && run.contains("Set one value"), "{run}");
+        assert!(
+            run.contains("\\-\\-seed") && run.contains("Set one value"),
+            "{run}"
+        );
         let wrong = man(&["new".into(), "node".into()]).expect_err("no such subcommand");
-        assert_eq!(wrong, "error: `hxsim new` has no subcommand `node`\n  = known: protocol, scenario");
+        assert_eq!(
+            wrong,
+            "error: `hxsim new` has no subcommand `node`\n  = known: protocol, scenario"
+        );
     }
 
     #[test]

@@ -205,9 +205,15 @@ fn new_protocol(args: &cli::NewProtocol) -> Result<(), Failure> {
         },
     };
     let files = template::protocol(&args.name, &dependency).map_err(Failure::usage)?;
-    let directory = args.path.clone().unwrap_or_else(|| PathBuf::from(&args.name));
+    let directory = args
+        .path
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(&args.name));
     write_new(&directory, &files)?;
-    print(&format!("\nnow try: cd {} && cargo test\n", directory.display()))
+    print(&format!(
+        "\nnow try: cd {} && cargo test\n",
+        directory.display()
+    ))
 }
 
 /// Writes new files and says so.
@@ -228,7 +234,6 @@ fn man(args: &cli::Man) -> Result<u8, Failure> {
     let page = cli::man(&args.command).map_err(Failure::usage)?;
     print(&page).map(|()| 0)
 }
-
 
 /// The network of a scenario and its nodes.
 fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure> {

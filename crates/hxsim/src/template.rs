@@ -98,7 +98,8 @@ pub fn write(directory: &Path, files: &[(String, String)]) -> io::Result<()> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::File::create_new(&path).and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))?;
+        fs::File::create_new(&path)
+            .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))?;
     }
     Ok(())
 }
@@ -111,7 +112,9 @@ pub fn checkout(from: &Path) -> Option<&Path> {
 /// Whether this directory is a checkout of this project.
 pub fn is_checkout(path: &Path) -> bool {
     let crates = ["hxsim", "simnet"];
-    crates.iter().all(|name| path.join("crates").join(name).join("Cargo.toml").is_file())
+    crates
+        .iter()
+        .all(|name| path.join("crates").join(name).join("Cargo.toml").is_file())
 }
 
 fn requirement(dependency: &Dependency, name: &str) -> String {
@@ -136,7 +139,11 @@ fn check_crate(name: &str) -> Result<(), BadName> {
     }
     let (module, kind) = (name.replace('-', "_"), type_name(name));
     if TAKEN.contains(&module.as_str()) || TAKEN_TYPES.contains(&kind.as_str()) {
-        return Err(BadName::new(name, "means something else already", "for example: my-protocol"));
+        return Err(BadName::new(
+            name,
+            "means something else already",
+            "for example: my-protocol",
+        ));
     }
     Ok(())
 }
@@ -195,11 +202,26 @@ mod tests {
             assert_eq!(check_crate(good), Ok(()), "{good}");
         }
         let long = "a".repeat(65);
-        for bad in ["", "2pc", "-a", "Rumour", "a b", "../a", "ü", "match", "hxsim", "proc-macro", "protocol", &long] {
+        for bad in [
+            "",
+            "2pc",
+            "-a",
+            "Rumour",
+            "a b",
+            "../a",
+            "ü",
+            "match",
+            "hxsim",
+            "proc-macro",
+            "protocol",
+            &long,
+        ] {
             assert!(check_crate(bad).is_err(), "{bad}");
         }
         let told = check_crate("a\nb").map_err(|it| it.to_string());
-        assert!(told.is_err_and(|it| it.starts_with("error: `a\\nb` is no name of a crate\n  = begin")));
+        assert!(
+            told.is_err_and(|it| it.starts_with("error: `a\\nb` is no name of a crate\n  = begin"))
+        );
     }
 
     #[test]
@@ -215,7 +237,13 @@ mod tests {
         ] {
             assert!(all.contains(expected), "{expected}");
         }
-        for placeholder in ["my-protocol", "my_protocol", "MyProtocol", "HXSIM", "SIMNET"] {
+        for placeholder in [
+            "my-protocol",
+            "my_protocol",
+            "MyProtocol",
+            "HXSIM",
+            "SIMNET",
+        ] {
             assert!(!all.contains(placeholder), "{placeholder}");
         }
     }
@@ -230,7 +258,8 @@ mod tests {
     fn a_path_is_quoted_for_toml() {
         let path = Path::new("/tmp/it's \"here\"");
         let quoted = requirement(&Dependency::Checkout(path.into()), "simnet");
-        let parsed: toml::Table = toml::from_str(&format!("simnet = {quoted}")).expect("it is TOML");
+        let parsed: toml::Table =
+            toml::from_str(&format!("simnet = {quoted}")).expect("it is TOML");
         let path = path.join("crates/simnet").display().to_string();
         assert_eq!(parsed["simnet"]["path"].as_str(), Some(path.as_str()));
     }

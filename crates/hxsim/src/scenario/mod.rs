@@ -110,6 +110,10 @@ pub enum Stop {
 }
 
 impl Scenario {
+    /// A JSON Schema (draft 2020-12) of scenario files, with which editors complete keys and show what they mean. The reader says more and says it
+    /// better; tests hold the two together, key by key.
+    pub const SCHEMA: &str = include_str!("schema.json");
+
     /// A ring of `nodes` over links of 10 ms without loss or faults, and nothing published; a minute of virtual time.
     pub fn new(nodes: u32) -> Self {
         Self {

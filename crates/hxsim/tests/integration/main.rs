@@ -12,6 +12,7 @@ mod metrics;
 mod planted;
 mod redundancy;
 mod report;
+mod schema;
 mod sets;
 mod snapshot;
 mod topology;
