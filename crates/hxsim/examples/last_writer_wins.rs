@@ -4,15 +4,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use hxsim::protocol::{Progress, Protocol, Seat};
-use hxsim::{Scenario, run};
+use hxsim::{Outcome, Scenario, trial};
 use rand::RngExt as _;
-use simnet::{Host, Layout, NodeId};
+use simnet::{Host, NodeId};
 
 /// Key to (time of writing, writer, value): the greatest wins.
 type Map = BTreeMap<u32, (u64, NodeId, u32)>;
@@ -98,14 +97,15 @@ const SCENARIO: &str = r#"
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scenario = Scenario::parse("last-writer-wins.toml", SCENARIO.into(), &[])?;
-    let graph = scenario.topology.graph(scenario.nodes, scenario.seed)?;
-    let watch = |_| ControlFlow::Continue(());
-    let run = run::run(&LastWriterWins, &scenario, &graph, Layout::default(), watch)?;
-    let Progress { have, of } = run.progress;
-    println!("{:?}: {have} of {of} maps are equal", run.end);
-    assert!(matches!(run.end, run::End::Converged(at) if at.elapsed() > Duration::from_secs(2)));
+    let trial = trial::run(&LastWriterWins, &scenario)?;
+    print!("{}", trial.human(false));
+    assert_eq!(trial.outcome, Outcome::Converged);
+    assert!(
+        trial.ended_ns > 2_000_000_000,
+        "not before the split has healed"
+    );
 
-    let digest = run::verify(&LastWriterWins, &scenario, &graph)?.map_err(|it| it.to_string())?;
-    println!("the same in one piece and in three: digest {digest:016x}");
+    let digest = trial::verify(&LastWriterWins, &scenario)?.map_err(|it| it.to_string())?;
+    println!("  the same in one piece and in three: digest {digest:016x}");
     Ok(())
 }

@@ -49,7 +49,7 @@ pub struct Run {
     /// The seed, in place of the scenario's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Set one value of the scenario, as in network.loss=5% or fault.0.at=2s; may be repeated
+    /// Set one value of the scenario, as in network.loss=5% or fault.0.at=2s, or take it away, as in fault.0=; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
     /// Text for people, or one JSON document
@@ -200,7 +200,8 @@ Examples:
   hxsim run sims/thousand.toml --set topology='{ kind = \"random_regular\", degree = 4 }'
   hxsim run sims/thousand.toml --format json --out /tmp/results
 
-A value that is no TOML is taken as a string, so that 5% and 20ms need no quotes.";
+A value that is no TOML is taken as a string, so that 5% and 20ms need no quotes. It takes the place of all that was
+there, tables too; without a value, as in fault.0= or network.loss=, what was there is taken away.";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -265,7 +266,7 @@ mod tests {
                 .iter()
                 .flatten()
                 .map(String::as_str)
-                .chain(["--seed", "--hxsim"])
+                .chain(["seed", "hxsim"])
             {
                 assert!(script.contains(word), "{shell} has no {word}");
             }

@@ -42,7 +42,7 @@ impl Value {
     }
 }
 
-/// Parses the document and lays each of `sets` over it. All errors of syntax are reported together.
+/// Parses the document and lays each of `sets` over it. Errors of syntax in the document are reported together, and nothing else is.
 pub(super) fn parse(
     path: &str,
     text: String,
@@ -58,30 +58,30 @@ pub(super) fn parse(
     }));
 
     let mut diagnostics = Vec::new();
-    let mut root = None;
-    for (index, source) in sources.iter().enumerate() {
-        let parsed = if index == 0 {
-            parse_source(index, &source.text)
-        } else {
-            parse_set(index, &source.text)
-        };
-        match (parsed, &mut root) {
-            (Err(errors), _) => diagnostics.extend(errors),
-            (Ok(table), None) => root = Some(table),
-            (Ok(table), Some(root)) => diagnostics.extend(lay_over(root, table).err()),
+    let root = parse_source(0, &sources[0].text).map_err(|errors| diagnostics.extend(errors));
+    let mut settings = Vec::new();
+    for (index, source) in sources.iter().enumerate().skip(1) {
+        match parse_set(index, &source.text) {
+            Ok(setting) => settings.push(setting),
+            Err(errors) => diagnostics.extend(errors),
         }
     }
-    match root {
-        Some(root) if diagnostics.is_empty() => Ok((Problems::new(sources), root)),
-        _ => Err(BadScenario::new(sources, diagnostics)),
+    let Ok(mut root) = root else {
+        return Err(BadScenario::new(sources, diagnostics));
+    };
+    for Setting { path, value } in settings {
+        diagnostics.extend(set(&mut root, &path, value).err());
     }
+    // A setting that is wrong keeps nobody from reading the rest.
+    Ok((Problems::new(sources, diagnostics), root))
 }
 
 fn parse_source(source: usize, text: &str) -> Result<Value, Vec<Diagnostic>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         let content = Content::Table(convert_table(source, table.into_inner()));
-        let place = Place::whole(source);
+        // What the whole lacks is told where it begins.
+        let place = Place::bytes(source, 0..0);
         return Ok(Value { place, content });
     }
     Err(errors
@@ -90,79 +90,142 @@ fn parse_source(source: usize, text: &str) -> Result<Value, Vec<Diagnostic>> {
         .collect())
 }
 
-/// Parses `path=value`. What is no TOML value is taken as a string, so that `network.loss=5%` needs no quotes inside quotes.
-fn parse_set(source: usize, text: &str) -> Result<Value, Vec<Diagnostic>> {
-    let parsed = parse_source(source, text);
-    let Some((path, word)) = text.split_once('=') else {
-        return Err(vec![Diagnostic {
-            place: Place::bytes(source, 0..text.len()),
-            message: "a value is set as `path=value`".into(),
-            hint: "for example network.loss=5%".into(),
-        }]);
-    };
-    parsed.or_else(|errors| {
-        let Ok(mut value) = parse_source(source, &format!("{path}=0")) else {
-            return Err(errors);
-        };
-        let trimmed = word.trim();
-        let start = text.len() - word.trim_start().len();
-        let place = Place::bytes(source, start..start + trimmed.len());
-        replace_leaf(&mut value, &place, trimmed);
-        Ok(value)
-    })
+/// One argument of `--set`: a path of keys, and the value that shall stand there; `None` takes away what does.
+struct Setting {
+    /// The keys, each with its place.
+    path: Vec<(String, Place)>,
+    value: Option<Value>,
 }
 
-fn replace_leaf(value: &mut Value, place: &Place, word: &str) {
-    match &mut value.content {
-        Content::Table(table) => {
-            for (_, inner) in table.values_mut() {
-                replace_leaf(inner, place, word);
-            }
+/// Parses `path=value`. What is no TOML value is taken as a string, so that `network.loss=5%` needs no quotes inside quotes.
+fn parse_set(source: usize, text: &str) -> Result<Setting, Vec<Diagnostic>> {
+    let wrong = |span, message: &str| {
+        vec![Diagnostic {
+            place: Place::bytes(source, span),
+            message: message.to_owned(),
+            hint: "write `path=value`, for example network.loss=5%".into(),
+        }]
+    };
+    let Some((keys, word)) = text.split_once('=') else {
+        return Err(wrong(0..text.len(), "this sets nothing"));
+    };
+    if keys.contains(['\n', '[', '#']) {
+        return Err(wrong(0..keys.len(), "this is no path of keys"));
+    }
+    let Ok(Value { content, .. }) = parse_source(source, &format!("{keys}=0")) else {
+        return Err(wrong(0..keys.len(), "this is no path of keys"));
+    };
+    let mut path = Vec::new();
+    let mut content = content;
+    while let Content::Table(table) = content {
+        let Some((key, (place, inner))) = table.into_iter().next() else {
+            break;
+        };
+        path.push((key, place));
+        content = inner.content;
+    }
+    let trimmed = word.trim();
+    let value = match parse_source(source, text) {
+        _ if trimmed.is_empty() => None,
+        Ok(document) => Some(
+            leaf(document, path.len())
+                .ok_or_else(|| wrong(0..text.len(), "this sets more than one value"))?,
+        ),
+        // Whoever begins a string, a table or an array means one.
+        Err(errors) if trimmed.starts_with(['"', '\'', '{', '[']) => return Err(errors),
+        Err(_) => {
+            let start = text.len() - word.trim_start().len();
+            Some(Value {
+                place: Place::bytes(source, start..start + trimmed.len()),
+                content: Content::Text(trimmed.to_owned()),
+            })
         }
-        leaf => {
-            *leaf = Content::Text(word.to_owned());
-            value.place = place.clone();
+    };
+    Ok(Setting { path, value })
+}
+
+/// What stands so many keys deep in a document of one value.
+fn leaf(mut value: Value, depth: usize) -> Option<Value> {
+    for _ in 0..depth {
+        let Content::Table(table) = value.content else {
+            return None;
+        };
+        let mut entries = table.into_values();
+        value = entries.next()?.1;
+        if entries.next().is_some() {
+            return None;
         }
     }
+    Some(value)
 }
 
-/// Tables are merged, elements of an array are named by their number, everything else is replaced.
-/// A new `kind` starts its table anew, for the keys beside it belonged to the old one.
-fn lay_over(base: &mut Value, over: Value) -> Result<(), Diagnostic> {
-    match (&mut base.content, over.content) {
-        (Content::Table(base), Content::Table(over)) => {
-            if over.contains_key("kind") {
-                base.clear();
-            }
-            for (key, (place, value)) in over {
-                match base.get_mut(&key) {
-                    Some((_, inner)) => lay_over(inner, value)?,
-                    None => {
-                        base.insert(key, (place, value));
-                    }
-                }
-            }
-            Ok(())
+/// Puts a value where its path leads, or takes away what is there. What stood there before is gone, be it a table or an array; elements of an
+/// array are named by their number. A new `kind` starts its table anew, for the keys beside it belonged to the old one.
+fn set(at: &mut Value, path: &[(String, Place)], value: Option<Value>) -> Result<(), Diagnostic> {
+    let Some(((key, place), deeper)) = path.split_first() else {
+        if let Some(value) = value {
+            *at = value;
         }
-        (Content::Array(base), Content::Table(over)) => {
-            let length = base.len();
-            for (key, (place, value)) in over {
-                let element = key.parse().ok().and_then(|n: usize| base.get_mut(n));
-                let Some(element) = element else {
-                    return Err(Diagnostic {
-                        place,
-                        message: format!("no element `{key}`"),
-                        hint: format!("there are {length}, numbered from 0"),
-                    });
+        return Ok(());
+    };
+    let wrong = |message: String, hint: String| Diagnostic {
+        place: place.clone(),
+        message,
+        hint,
+    };
+    let removed = deeper.is_empty() && value.is_none();
+    match &mut at.content {
+        Content::Array(elements) => {
+            let length = elements.len();
+            let number = key.parse().ok().filter(|number: &usize| *number < length);
+            let number = number.ok_or_else(|| {
+                let hint = match length {
+                    0 => "there is none".into(),
+                    _ => format!("there are {length}, numbered from 0"),
                 };
-                lay_over(element, value)?;
+                wrong(format!("no element `{key}`"), hint)
+            })?;
+            if removed {
+                elements.remove(number);
+                return Ok(());
             }
-            Ok(())
+            set(&mut elements[number], deeper, value)
         }
-        (_, content) => {
-            base.content = content;
-            base.place = over.place;
-            Ok(())
+        Content::Table(table) if removed => match table.remove(key) {
+            Some(_) => {
+                // If it is needed, this is where it got lost.
+                at.place = place.clone();
+                Ok(())
+            }
+            None => {
+                let known: Vec<&str> = table.keys().map(String::as_str).collect();
+                let known = known.join(", ");
+                Err(wrong(
+                    format!("there is no `{key}` to take away"),
+                    format!("there are: {known}"),
+                ))
+            }
+        },
+        Content::Table(table) => {
+            if key == "kind" && deeper.is_empty() {
+                table.clear();
+            }
+            let fresh = || Value {
+                place: place.clone(),
+                content: Content::Table(Table::new()),
+            };
+            let (_, inner) = table
+                .entry(key.clone())
+                .or_insert_with(|| (place.clone(), fresh()));
+            set(inner, deeper, value)
+        }
+        // What had been a scalar becomes a table with this key.
+        _ => {
+            *at = Value {
+                place: place.clone(),
+                content: Content::Table(Table::new()),
+            };
+            set(at, path, value)
         }
     }
 }
@@ -171,7 +234,12 @@ fn syntax(source: usize, text: &str, error: &Error) -> Diagnostic {
     let end = text.len();
     let span = error.span().unwrap_or(end..end);
     let (message, hint) = match error.message().split_once(", expected ") {
+        Some((message @ "string values must be quoted", _)) => {
+            (message, format!("write \"{}\"", &text[span.clone()]))
+        }
+        Some((message, "nothing")) => (message, String::new()),
         Some((message, expected)) => (message, format!("expected {expected}")),
+        None if error.message() == "duplicate key" => ("duplicate key", "once is enough".into()),
         None => (error.message(), String::new()),
     };
     Diagnostic {

@@ -121,10 +121,22 @@ mod tests {
 
     #[test]
     fn golden_faults_pin_what_a_seed_draws() {
-        let Some(Fault::Partition { at, until, groups }) = drawn(3).first().cloned() else {
-            panic!("seed 3 begins with a partition: {:?}", drawn(3));
+        let ms = Time::from_millis;
+        let partition = |at, until, group: &[NodeId]| Fault::Partition {
+            at: ms(at),
+            until: Some(ms(until)),
+            groups: vec![group.to_vec()],
         };
-        assert_eq!((at, until, groups), (Time::ZERO, None, vec![]));
+        let cut = Fault::Cut {
+            at: ms(8016),
+            between: (5, 6),
+        };
+        let expected = [
+            cut,
+            partition(6456, 7530, &[2, 3, 5, 6, 7, 8]),
+            partition(4283, 8118, &[1, 2, 3, 7, 8]),
+        ];
+        assert_eq!(drawn(3), expected);
     }
 
     #[test]

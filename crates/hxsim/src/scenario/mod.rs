@@ -134,21 +134,36 @@ impl Scenario {
     /// Reads a scenario file, and over it the values of `sets` (`path=value`, as `--set` takes them).
     pub fn load(path: &Path, sets: &[String]) -> Result<Self, BadScenario> {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
-            Ok(text) => Self::parse(&name, text, sets),
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
             Err(error) => {
-                let text = String::new();
+                let message = format!("cannot be read: {}", error.kind());
                 let unreadable = Diagnostic {
                     place: Place::whole(0),
-                    message: format!("cannot be read: {}", error.kind()),
+                    message,
                     hint: String::new(),
                 };
-                Err(BadScenario::new(
-                    vec![Source { name, text }],
-                    vec![unreadable],
-                ))
+                let text = String::new();
+                let sources = vec![Source { name, text }];
+                return Err(BadScenario::new(sources, vec![unreadable]));
             }
-        }
+        };
+        String::from_utf8(bytes)
+            .map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                let diagnostic = Diagnostic {
+                    place: Place::bytes(0, at..at + char::REPLACEMENT_CHARACTER.len_utf8()),
+                    message: "this is no text".into(),
+                    hint: "a scenario is written in UTF-8".into(),
+                };
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let sources = vec![Source {
+                    name: name.clone(),
+                    text,
+                }];
+                BadScenario::new(sources, vec![diagnostic])
+            })
+            .and_then(|text| Self::parse(&name, text, sets))
     }
 
     /// Reads a scenario from its text. `path` names it in diagnostics, and paths in the scenario are relative to its directory.

@@ -7,7 +7,6 @@ use simnet::{Jitter, Link, Links, NodeId, Probability, StreamModel};
 use super::document::{Content, Value};
 use super::quantity::{duration, node, pair, positive_duration, positive_size, probability};
 use super::section::{Located, Problems, Section};
-use crate::diagnostic::Place;
 
 pub(super) fn read(
     problems: &mut Problems,
@@ -16,6 +15,9 @@ pub(super) fn read(
 ) -> Option<(Links, StreamModel)> {
     let example = "network.latency = \"10ms\"";
     let mut section = root.required_section(problems, "network", "`[network]`", example)?;
+    if !section.has("latency") {
+        section.lacks(problems, "latency", "latency = \"10ms\"");
+    }
     let default = link(problems, &mut section, None);
     let mut exceptions = Vec::new();
     for mut one in section.sections(problems, "link", "`[[network.link]]`") {
@@ -82,11 +84,8 @@ fn link(
     let value = match (latency, default) {
         (Some(value), _) => value,
         (None, Some(default)) => return Some(default.clone().with_loss(loss)),
-        (None, None) => {
-            let hint = "for example: latency = \"10ms\"";
-            problems.add(section.place(), "`[network]` lacks `latency`", hint);
-            return None;
-        }
+        // Where it is missing or wrong this is told, not at each exception.
+        (None, None) => return None,
     };
     let (floor, jitter) = self::latency(problems, value)?;
     Some(Link {
@@ -135,34 +134,34 @@ fn floor(problems: &mut Problems, latency: Located<Duration>) -> Option<Duration
 
 fn stream(problems: &mut Problems, mut section: Section<'_>) -> StreamModel {
     let default = StreamModel::default();
-    let window = section.optional(problems, "window", positive_size);
-    let cap = section.optional(problems, "retransmit_cap", positive_duration);
-    let stream = StreamModel {
-        segment: section.or(problems, "segment", default.segment, positive_size),
-        split: section.or(problems, "split", default.split, probability),
-        window: window
-            .as_ref()
-            .map_or(default.window, |window| window.value),
-        retransmit: section.or(
-            problems,
-            "retransmit",
-            default.retransmit,
-            positive_duration,
-        ),
-        retransmit_cap: cap.as_ref().map_or(default.retransmit_cap, |cap| cap.value),
-        timeout: section.or(problems, "timeout", default.timeout, positive_duration),
-    };
-    let place = |located: Option<Place>| located.unwrap_or_else(|| section.place().clone());
-    if stream.window < stream.segment {
-        let hint = format!("at least one segment, {} bytes", stream.segment);
-        let place = place(window.map(|window| window.place));
-        problems.add(&place, "`window` is less than `segment`", hint);
+    let segment = section.given(problems, "segment", default.segment, positive_size);
+    let split = section.or(problems, "split", default.split, probability);
+    let window = section.given(problems, "window", default.window, positive_size);
+    let first = default.retransmit;
+    let retransmit = section.given(problems, "retransmit", first, positive_duration);
+    let cap = default.retransmit_cap;
+    let cap = section.given(problems, "retransmit_cap", cap, positive_duration);
+    let timeout = section.or(problems, "timeout", default.timeout, positive_duration);
+    if let (Some(segment), Some(Located { value, place })) = (&segment, &window)
+        && *value < segment.value
+    {
+        let hint = format!("at least one segment, {} bytes", segment.value);
+        problems.add(place, "`window` is less than `segment`", hint);
     }
-    if stream.retransmit_cap < stream.retransmit {
-        let hint = format!("at least `retransmit`, {:?}", stream.retransmit);
-        let place = place(cap.map(|cap| cap.place));
-        problems.add(&place, "`retransmit_cap` is less than `retransmit`", hint);
+    if let (Some(retransmit), Some(Located { value, place })) = (&retransmit, &cap)
+        && *value < retransmit.value
+    {
+        let hint = format!("at least `retransmit`, {:?}", retransmit.value);
+        problems.add(place, "`retransmit_cap` is less than `retransmit`", hint);
     }
     section.close(problems);
-    stream
+    // What is wrong was told, and the scenario will not be run.
+    StreamModel {
+        segment: segment.map_or(default.segment, |it| it.value),
+        split,
+        window: window.map_or(default.window, |it| it.value),
+        retransmit: retransmit.map_or(default.retransmit, |it| it.value),
+        retransmit_cap: cap.map_or(default.retransmit_cap, |it| it.value),
+        timeout,
+    }
 }

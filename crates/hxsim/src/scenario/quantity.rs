@@ -54,7 +54,12 @@ pub(super) fn integer<T: TryFrom<i128>>(least: u32) -> impl Fn(&Value) -> Result
             let hint = format!("at least {least}");
             return Err(Wrong::new(format!("{integer} is too small"), hint));
         }
-        T::try_from(integer).map_err(|_| Wrong::new(format!("{integer} is too large"), ""))
+        T::try_from(integer).map_err(|_| {
+            // What scenarios count has no sign.
+            let most = (1_i128 << (8 * size_of::<T>())) - 1;
+            let hint = format!("at most {most}");
+            Wrong::new(format!("{integer} is too large"), hint)
+        })
     }
 }
 
@@ -161,9 +166,11 @@ const NODES_HINT: &str =
 
 /// A length of time: a number and its unit.
 pub(super) fn duration(value: &Value) -> Result<Duration, Wrong> {
-    const UNITS: [(&str, u64); 6] = [
+    const UNITS: [(&str, u64); 7] = [
         ("ns", 1),
         ("us", 1_000),
+        // As durations are shown.
+        ("µs", 1_000),
         ("ms", 1_000_000),
         ("s", 1_000_000_000),
         ("m", 60_000_000_000),
@@ -175,6 +182,8 @@ pub(super) fn duration(value: &Value) -> Result<Duration, Wrong> {
     };
     let number = scaled(text, &UNITS);
     let number = number.ok_or_else(|| Wrong::new(format!("`{text}` is no duration"), hint))?;
+    let number = u64::try_from(number);
+    let number = number.map_err(|_| Wrong::new("this is too long", "at most 584 years"))?;
     Ok(Duration::from_nanos(number))
 }
 
@@ -182,7 +191,10 @@ pub(super) fn duration(value: &Value) -> Result<Duration, Wrong> {
 pub(super) fn positive_duration(value: &Value) -> Result<Duration, Wrong> {
     let duration = duration(value)?;
     if duration.is_zero() {
-        return Err(Wrong::new("this must be more than zero", ""));
+        return Err(Wrong::new(
+            "this must be more than zero",
+            "for example \"1ms\"",
+        ));
     }
     Ok(duration)
 }
@@ -202,7 +214,7 @@ pub(super) fn size(value: &Value) -> Result<u32, Wrong> {
     ];
     let hint = "write a number of bytes, or \"64KiB\" (units: B, KiB, MiB, GiB)";
     let bytes = match &value.content {
-        Content::Integer(integer) => u64::try_from(*integer).ok(),
+        Content::Integer(integer) => u128::try_from(*integer).ok(),
         Content::Text(text) => scaled(text, &UNITS),
         _ => return Err(Wrong::kind(value, hint)),
     };
@@ -213,7 +225,10 @@ pub(super) fn size(value: &Value) -> Result<u32, Wrong> {
 /// A size that is not zero.
 pub(super) fn positive_size(value: &Value) -> Result<u32, Wrong> {
     match size(value)? {
-        0 => Err(Wrong::new("this must be more than zero", "")),
+        0 => Err(Wrong::new(
+            "this must be more than zero",
+            "for example 1000",
+        )),
         bytes => Ok(bytes),
     }
 }
@@ -236,7 +251,7 @@ pub(super) fn probability(value: &Value) -> Result<Probability, Wrong> {
 }
 
 /// A decimal number and its unit, as a whole number of the least unit; `None` if it is not whole, or not that at all.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u128> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(split);
@@ -250,7 +265,7 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let decimals = 10_u128.checked_pow(places)?;
     let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
     let scaled = digits.checked_mul(u128::from(factor))?;
-    (scaled % decimals == 0).then(|| u64::try_from(scaled / decimals).ok())?
+    scaled.is_multiple_of(decimals).then_some(scaled / decimals)
 }
 
 #[cfg(test)]
@@ -270,7 +285,7 @@ mod tests {
         let ns = |text| duration(&written(text)).ok().map(|d| d.as_nanos());
         assert_eq!(ns("10ms"), Some(10_000_000));
         assert_eq!(ns("1.5s"), Some(1_500_000_000));
-        assert_eq!(ns("2us"), Some(2_000));
+        assert_eq!((ns("2us"), ns("2µs")), (Some(2_000), Some(2_000)));
         assert_eq!(ns("1 m"), Some(60_000_000_000));
         assert_eq!(ns("0s"), Some(0));
         assert_eq!(ns("0.1ns"), None, "time is whole nanoseconds");

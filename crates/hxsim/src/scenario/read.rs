@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use simnet::{Links, Schedule, Time};
 
@@ -164,21 +165,22 @@ fn node(problems: &mut Problems, root: &mut Section<'_>) -> NodeOptions {
         return default;
     };
     let strategy = word("strategy", &[("trade", Strategy::Trade)]);
-    let backoff_max = section.optional(problems, "backoff_max", positive_duration);
+    let backoff = section.given(problems, "backoff", default.backoff, positive_duration);
+    let max = default.backoff_max;
+    let max = section.given(problems, "backoff_max", max, positive_duration);
+    if let (Some(backoff), Some(Located { value, place })) = (&backoff, &max)
+        && *value < backoff.value
+    {
+        let hint = format!("at least `backoff`, {:?}", backoff.value);
+        problems.add(place, "`backoff_max` is less than `backoff`", hint);
+    }
     let node = NodeOptions {
         stall: section.or(problems, "stall", default.stall, positive_duration),
-        backoff: section.or(problems, "backoff", default.backoff, positive_duration),
-        backoff_max: backoff_max
-            .as_ref()
-            .map_or(default.backoff_max, |max| max.value),
+        backoff: backoff.map_or(default.backoff, |it| it.value),
+        backoff_max: max.map_or(default.backoff_max, |it| it.value),
         batch: section.or(problems, "batch", default.batch, integer(1)),
         strategy: section.or(problems, "strategy", default.strategy, strategy),
     };
-    if node.backoff_max < node.backoff {
-        let place = backoff_max.map_or_else(|| section.place().clone(), |max| max.place);
-        let hint = format!("at least `backoff`, {:?}", node.backoff);
-        problems.add(&place, "`backoff_max` is less than `backoff`", hint);
-    }
     section.close(problems);
     node
 }
@@ -195,7 +197,20 @@ fn run(problems: &mut Problems, root: &mut Section<'_>) -> Option<RunOptions> {
     let goal = section.or(problems, "goal", Goal::default(), word("goal", &goals));
     section.close(problems);
 
-    let horizon = horizon?.value;
+    let Located {
+        value: horizon,
+        place: end,
+    } = horizon?;
+    let every = check_every.as_ref().map(|it| it.value);
+    let every = every.unwrap_or(default.min(horizon));
+    let checks = horizon.as_nanos() / every.as_nanos();
+    if checks > CHECKS_MAX {
+        let place = check_every.as_ref().map_or(&end, |it| &it.place);
+        let message = format!("{checks} checks are too many, every {every:?} up to {horizon:?}");
+        let least = Duration::from_nanos(horizon.as_nanos().div_ceil(CHECKS_MAX) as u64);
+        let hint = format!("with `check_every = \"{least:?}\"` there are {CHECKS_MAX}");
+        problems.add(place, message, hint);
+    }
     if let Some(Located { value, place }) = &check_every
         && *value > horizon
     {
@@ -204,11 +219,14 @@ fn run(problems: &mut Problems, root: &mut Section<'_>) -> Option<RunOptions> {
     }
     Some(RunOptions {
         horizon: Time::ZERO + horizon,
-        check_every: check_every.map_or(default.min(horizon), |every| every.value),
+        check_every: every,
         stop,
         goal,
     })
 }
+
+/// A run that looks at its nodes more often does little else.
+const CHECKS_MAX: u128 = 1_000_000;
 
 /// An instant within the run.
 pub(super) fn within(

@@ -35,8 +35,7 @@ pub(super) struct Section<'t> {
 }
 
 impl Problems {
-    pub(super) const fn new(sources: Vec<Source>) -> Self {
-        let diagnostics = Vec::new();
+    pub(super) const fn new(sources: Vec<Source>, diagnostics: Vec<Diagnostic>) -> Self {
         Self {
             sources,
             diagnostics,
@@ -176,6 +175,23 @@ impl<'t> Section<'t> {
             .map_or(default, |located| located.value)
     }
 
+    /// The value of a key, or the default, which then stands where the section does; `None` if what is there is wrong.
+    pub(super) fn given<T>(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+    ) -> Option<Located<T>> {
+        match self.value(key) {
+            Some(value) => problems.accept(value, read),
+            None => Some(Located {
+                value: default,
+                place: self.place.clone(),
+            }),
+        }
+    }
+
     /// A key without which the section makes no sense; `example` is a line that would be right.
     pub(super) fn required<T>(
         &mut self,
@@ -197,7 +213,7 @@ impl<'t> Section<'t> {
         }
     }
 
-    fn lacks(&self, problems: &mut Problems, key: &str, example: &str) {
+    pub(super) fn lacks(&self, problems: &mut Problems, key: &str, example: &str) {
         let message = format!("{} lacks `{key}`", self.title);
         problems.add(&self.place, message, format!("for example: {example}"));
     }

@@ -1,10 +1,11 @@
 use std::fs;
 
 use hxsim::Scenario;
+use hxsim::diagnostic::Diagnostic;
 
 use crate::snapshot::{assert_snapshot, tests};
 
-/// Every `tests/bad/NAME.toml` has all its mistakes shown as `NAME.txt` has them.
+/// Every `tests/bad/NAME.toml` has all its mistakes shown as `NAME.txt` has them. Lines `# --set PATH=VALUE` at its beginning are arguments.
 #[test]
 fn bad_scenarios_are_told_all_their_mistakes() {
     let directory = tests().join("bad");
@@ -17,11 +18,17 @@ fn bad_scenarios_are_told_all_their_mistakes() {
         })
         .collect();
     scenarios.sort();
-    assert!(scenarios.len() >= 20);
+    assert!(scenarios.len() >= 60, "{} are here", scenarios.len());
     for path in scenarios {
-        let Err(bad) = Scenario::load(&path, &[]) else {
+        let text = fs::read(&path).expect("the scenario can be read");
+        let text = String::from_utf8_lossy(&text);
+        let sets = text.lines().map_while(|line| line.strip_prefix("# --set "));
+        let sets: Vec<String> = sets.map(str::to_owned).collect();
+        let Err(bad) = Scenario::load(&path, &sets) else {
             panic!("{} is good", path.display());
         };
+        let placed = |it: &Diagnostic| it.place.span.is_some();
+        assert!(bad.diagnostics.iter().all(placed), "{bad}");
         let prefix = format!("{}/", directory.display());
         let shown = bad.to_string().replace(&prefix, "");
         assert_snapshot(&path.with_extension("txt"), &shown);

@@ -254,12 +254,137 @@ fn results_are_written_checked_and_missed() {
     );
 }
 
+#[test]
+fn a_new_scenario_runs_as_it_is() {
+    let directory = directory("new-scenario");
+    let new = |name: &str| {
+        let mut command = hxsim();
+        command.args(["new", "scenario", name]);
+        command.arg("--path").arg(&directory);
+        command.output().expect("the command runs")
+    };
+    let path = directory.join("uplink.toml");
+    let output = new("uplink");
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    let said = format!("wrote {0}\n\nnow try: hxsim run {0}\n", path.display());
+    assert_eq!(stdout(&output), said);
+    let output = run(&path, &[]);
+    assert_eq!(code(&output), Some(0), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("━ partition"),
+        "{}",
+        stdout(&output)
+    );
+    // What is not chosen in it could be: all that begins with `# key` is a line that may stand there.
+    let text = fs::read_to_string(&path).expect("it is there");
+    let chosen = text
+        .replace("# stop =", "stop =")
+        .replace("# goal =", "goal =");
+    let chosen = chosen.replace("# [[network.link]]", "[[network.link]]");
+    let chosen = chosen
+        .replace("# between", "between")
+        .replace("# latency", "latency");
+    fs::write(&path, chosen).expect("it can be changed");
+    assert_eq!(code(&run(&path, &[])), Some(0));
+
+    let output = new("uplink");
+    assert_eq!(code(&output), Some(2));
+    let expected = format!(
+        "error: {} is there already, and nothing is written over\n  = choose another NAME, or another directory by --path\n",
+        path.display()
+    );
+    assert_eq!(stderr(&output), expected);
+    let output = new("../uplink");
+    assert_eq!(code(&output), Some(2));
+    assert!(stderr(&output).starts_with("error: `../uplink` is no name of a scenario\n"));
+}
+
+#[test]
+fn a_new_crate_depends_on_the_checkout_it_is_made_in_or_told() {
+    let directory = directory("new-protocol");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root.canonicalize().expect("the checkout is there");
+    let new = |here: &Path, name: &str, arguments: &[&str]| {
+        let mut command = hxsim();
+        command.current_dir(here).args(["new", "protocol", name]);
+        command
+            .arg("--path")
+            .arg(directory.join(name))
+            .args(arguments);
+        command.output().expect("the command runs")
+    };
+    let manifest = |name: &str| {
+        let text = fs::read_to_string(directory.join(name).join("Cargo.toml"));
+        let text = text.expect("the manifest is there");
+        toml::from_str::<toml::Table>(&text).expect("it is TOML")
+    };
+    let path = |name: &str| manifest(name)["dependencies"]["hxsim"]["path"].clone();
+    let expected = toml::Value::String(root.join("crates/hxsim").display().to_string());
+
+    let output = new(&root.join("crates"), "within", &[]);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    assert_eq!(path("within"), expected);
+    let told = root.display().to_string();
+    assert_eq!(
+        code(&new(Path::new("/"), "told", &["--hxsim", &told])),
+        Some(0)
+    );
+    assert_eq!(path("told"), expected);
+    assert_eq!(code(&new(Path::new("/"), "elsewhere", &[])), Some(0));
+    let version = &manifest("elsewhere")["dependencies"]["simnet"];
+    assert_eq!(version.as_str(), Some(env!("CARGO_PKG_VERSION")));
+
+    for (name, arguments, said) in [
+        (
+            "within",
+            &[][..],
+            "is there already, and nothing is written over",
+        ),
+        (
+            "match",
+            &[],
+            "error: `match` means something else already\n  = ",
+        ),
+        (
+            "other",
+            &["--hxsim", "/"],
+            "error: /: no checkout of this project is here\n  = ",
+        ),
+    ] {
+        let output = new(&root, name, arguments);
+        assert_eq!(code(&output), Some(2));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_shells_editors_and_manuals_need_is_printed() {
+    let printed = |arguments: &[&str]| {
+        let output = hxsim().args(arguments).output().expect("the command runs");
+        assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(printed(&["completions", "bash"]).contains("complete -F _hxsim"));
+    assert!(printed(&["man"]).contains(".TH hxsim 1"));
+    assert!(printed(&["man", "new", "protocol"]).contains(".TH hxsim-new-protocol 1"));
+    let schema: Value = serde_json::from_str(&printed(&["schema"])).expect("the schema is JSON");
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+    let output = hxsim()
+        .args(["man", "ran"])
+        .output()
+        .expect("the command runs");
+    assert_eq!(code(&output), Some(2));
+}
+
 /// The scenario comes through a pipe that holds less than it, so that once all is written the command is known to read, and so to listen.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_still_reports() {
     let endless =
-        RING.replace("10s", "1000000h") + "run.stop = \"horizon\"\nrun.check_every = \"1ms\"\n";
+        RING.replace("10s", "1000000h") + "run.stop = \"horizon\"\nrun.check_every = \"2h\"\n";
     let padding = format!("#{}\n", "-".repeat(1 << 20));
     let mut command = hxsim();
     command.args(["run", "/dev/stdin", "--format", "json"]);

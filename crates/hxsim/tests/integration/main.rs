@@ -16,4 +16,5 @@ mod schema;
 mod sets;
 mod snapshot;
 mod topology;
+mod trial;
 mod why;
