@@ -335,6 +335,9 @@ impl Trial {
                 ),
             ),
         ];
+        if !self.faults.is_empty() {
+            rows.push(("faults", self.faults()));
+        }
         if network.retransmitted > 0 {
             rows.push(("sent again", bytes(network.retransmitted)));
         }
@@ -342,6 +345,34 @@ impl Trial {
             rows.push(("discarded", bytes(network.discarded)));
         }
         rows
+    }
+
+    /// What went wrong by plan, in the order in which it began.
+    fn faults(&self) -> String {
+        let groups: Vec<_> = self.faults.chunk_by(|a, b| a == b).collect();
+        let each = groups.iter().take(FAULTS_SHOWN).map(|group| {
+            let FaultSpan {
+                kind,
+                at_ns,
+                until_ns,
+            } = &group[0];
+            let times = match group.len() {
+                1 => String::new(),
+                number => format!("{number} × "),
+            };
+            let span = match until_ns {
+                Some(until) if until == at_ns => format!("at {}", duration(*at_ns)),
+                Some(until) => format!("{} to {}", duration(*at_ns), duration(*until)),
+                None => format!("from {} on", duration(*at_ns)),
+            };
+            format!("{times}{kind} {span}")
+        });
+        let mut each: Vec<_> = each.collect();
+        if groups.len() > FAULTS_SHOWN {
+            each.push(format!("and {} more", groups.len() - FAULTS_SHOWN));
+        }
+        let lines: Vec<_> = each.chunks(2).map(|pair| pair.join(" · ")).collect();
+        lines.join("\n              ")
     }
 
     /// What went wrong, by plan and against it; nothing if all is well.
@@ -375,6 +406,8 @@ impl Trial {
     }
 }
 
+/// Of so many faults it is said when they were.
+const FAULTS_SHOWN: usize = 8;
 /// So many lines of what is missing are shown.
 const SHOWN: usize = 10;
 /// Shares are counted in millionths.

@@ -5,6 +5,9 @@
 //!
 #![doc = concat!("```toml\n", include_str!("example.toml"), "```")]
 //!
+//! The value of a key may be set from outside by its path, as `--set` does: `network.loss=5%`, `fault.0.at=2s`. It takes the place of all that
+//! was there, a table too; `fault.0=` takes away what is there. A new `kind` takes the keys beside the old one away.
+//!
 //! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent.
 
 mod document;

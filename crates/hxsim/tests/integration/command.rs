@@ -406,6 +406,22 @@ fn an_interrupted_run_still_reports() {
     assert_eq!(json(&output)["outcome"], "interrupted");
 }
 
+/// What the guide shows is run in CI, so what the readme shows of it is true as well.
+#[test]
+fn the_readme_shows_parts_of_the_guide() {
+    let readme = include_str!("../../../../README.md");
+    let guide = include_str!("../../PORTING.md");
+    let shown: Vec<_> = ["```console\n", "```diff\n"]
+        .iter()
+        .flat_map(|fence| readme.split(fence).skip(1))
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect();
+    assert!(shown.len() >= 5, "a transcript is there");
+    for part in shown {
+        assert!(guide.contains(part), "the guide does not show\n{part}");
+    }
+}
+
 #[test]
 fn the_readme_shows_what_the_command_says() {
     let readme = include_str!("../../../../README.md");

@@ -357,6 +357,7 @@ fn defaults_are_those_of_the_reader() {
             if let Some(default) = resolved(&schema, property).get("default") {
                 let said = read(&with(&table, key, Some(default.clone())));
                 let unsaid = read(&with(&table, key, None));
+                assert!(said.is_ok(), "{}: {key}: {said:?}", name(&table));
                 assert_eq!(said, unsaid, "{}: {key}", name(&table));
                 defaults += 1;
             }

@@ -47,8 +47,9 @@ async fn dial(host: Host, known: Known, peer: NodeId) {
 
 /// Each side tells the other all it knows and all it learns, so that a new connection makes up for what an old one lost.
 async fn talk(host: &Host, known: &Known, stream: Stream) -> io::Result<()> {
+    let mut told = 0;
     let (reader, writer) = stream.split();
-    future::try_join(hear(known, reader), tell(host, known, writer)).await?;
+    future::try_join(hear(known, reader), tell(host, known, &mut told, writer)).await?;
     Ok(())
 }
 
@@ -60,14 +61,19 @@ async fn hear(known: &Known, mut reader: impl AsyncRead + Unpin) -> io::Result<(
     }
 }
 
-async fn tell(host: &Host, known: &Known, mut writer: impl AsyncWrite + Unpin) -> io::Result<()> {
-    let mut told = 0;
+/// Tells what comes after the first `told` of what is known.
+async fn tell(
+    host: &Host,
+    known: &Known,
+    told: &mut usize,
+    mut writer: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
     loop {
-        let news = known.borrow()[told..].to_vec();
+        let news = known.borrow()[*told..].to_vec();
         for number in &news {
             writer.write_all(&number.to_be_bytes()).await?;
         }
-        told += news.len();
+        *told += news.len();
         host.sleep(Duration::from_millis(20)).await;
     }
 }

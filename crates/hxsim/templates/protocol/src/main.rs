@@ -11,9 +11,13 @@ use my_protocol::{MyProtocol, scenario};
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let seed = match &arguments[..] {
-        [] => 1,
-        [flag, seed] if flag == "--seed" => seed.parse()?,
-        _ => return Err("usage: my-protocol [--seed N]".into()),
+        [] => Some(1),
+        [flag, seed] if flag == "--seed" => seed.parse().ok(),
+        _ => None,
+    };
+    let Some(seed) = seed else {
+        eprintln!("usage: my-protocol [--seed N]");
+        return Ok(ExitCode::from(2));
     };
     let scenario = scenario(seed);
     let trial = trial::run(&MyProtocol, &scenario)?;
