@@ -382,16 +382,8 @@ impl Trial {
             return lines;
         }
         if let Some(failure) = &self.failure {
-            let node = failure
-                .node
-                .map_or(String::new(), |it| format!(", node {it}"));
             lines.push(String::new());
-            lines.push(format!(
-                "  check `{}` failed at {}{node}: {}",
-                failure.check,
-                duration(failure.at_ns),
-                failure.detail
-            ));
+            lines.push(format!("  {}", failure.told()));
         }
         if !self.missing.is_empty() {
             lines.push(String::new());

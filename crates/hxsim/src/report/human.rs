@@ -3,7 +3,7 @@
 use super::picture::{Picture, ending};
 use super::quantity::{bytes, count, duration, maybe_duration, things};
 use super::text::wrap;
-use super::{Missing, Outcome, Report};
+use super::{Failure, Missing, Outcome, Report};
 
 impl Report {
     /// The summary for a terminal, at most some 40 lines of 80 columns. Colour only if told.
@@ -170,16 +170,8 @@ impl Report {
     fn troubles(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(failure) = &self.failure {
-            let node = failure
-                .node
-                .map_or(String::new(), |node| format!(", node {node}"));
             lines.push(String::new());
-            lines.push(format!(
-                "  check `{}` failed at {}{node}: {}",
-                failure.check,
-                duration(failure.at_ns),
-                failure.detail
-            ));
+            lines.push(format!("  {}", failure.told()));
         }
         if self.missing_total > 0 {
             lines.push(String::new());
@@ -206,6 +198,19 @@ impl Report {
             ));
         }
         lines
+    }
+}
+
+impl Failure {
+    /// The check, when and where it failed, and what was found, in one line.
+    pub(crate) fn told(&self) -> String {
+        let node = self.node.map_or(String::new(), |it| format!(", node {it}"));
+        format!(
+            "check `{}` failed at {}{node}: {}",
+            self.check,
+            duration(self.at_ns),
+            self.detail
+        )
     }
 }
 
