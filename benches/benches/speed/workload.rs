@@ -62,7 +62,7 @@ impl Workload {
             },
             bodies_by(bodies),
             bodies_by(1000),
-            bodies_by(1),
+            bodies_by(100),
             held(Order::Sorted),
             held(Order::Mixed),
         ]
@@ -169,9 +169,6 @@ impl fmt::Display for Workload {
             Self::Body { bytes, .. } => write!(f, "one body of {} MiB", bytes >> 20),
             Self::Bodies { count, batch } if batch == count => {
                 write!(f, "{count} bodies of {SMALL} bytes, one REQUEST")
-            }
-            Self::Bodies { count, batch: 1 } => {
-                write!(f, "{count} bodies of {SMALL} bytes, a REQUEST each")
             }
             Self::Bodies { count, batch } => {
                 write!(f, "{count} bodies of {SMALL} bytes, {batch} a REQUEST")

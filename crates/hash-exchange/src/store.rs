@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 use std::io;
+use std::iter::Peekable;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncBufRead, AsyncRead};
 
-use crate::{Hash, Source};
+use crate::{Hash, Hashes, Source};
 
 /// What most applications are: contents by hash. [`Connection::next`](crate::Connection::next) serves peers from it
 /// and puts into it what they send.
@@ -61,6 +62,13 @@ pub trait Store {
     /// True if the content is here: then it is left out when a peer offers it.
     fn contains(&self, hash: &Hash) -> bool;
 
+    /// What of an offer is not here, in the order of the offer. A store that finds many at once faster than one after the other
+    /// has its own way.
+    fn lacking(&self, offered: Hashes<'_>) -> Vec<Hash> {
+        let offered = offered.iter();
+        offered.filter(|hash| !self.contains(hash)).collect()
+    }
+
     /// Opens a content for a peer; `None` if it is not here. Offered or not, a peer may ask for any hash.
     fn open(&mut self, hash: &Hash) -> Option<Source<Self::Body>>;
 
@@ -106,6 +114,28 @@ impl Store for MemoryStore {
         self.bodies.contains_key(hash)
     }
 
+    /// A long offer is walked through in the order of the store, for to look for each of a million hashes by itself waits for
+    /// memory at every level of the tree.
+    fn lacking(&self, offered: Hashes<'_>) -> Vec<Hash> {
+        let in_order = || {
+            let mut held = self.bodies.keys().peekable();
+            move |hash: &Hash| !is_next(&mut held, hash)
+        };
+        if offered.len() < self.bodies.len() / SPARSE {
+            let offered = offered.iter();
+            offered.filter(|hash| !self.contains(hash)).collect()
+        } else if offered.iter().is_sorted() {
+            offered.iter().filter(in_order()).collect()
+        } else {
+            let mut lacks = in_order();
+            let mut numbered: Vec<_> = offered.iter().zip(0_usize..).collect();
+            numbered.sort_unstable();
+            numbered.retain(|(hash, _)| lacks(hash));
+            numbered.sort_unstable_by_key(|&(_, number)| number);
+            numbered.into_iter().map(|(hash, _)| hash).collect()
+        }
+    }
+
     fn open(&mut self, hash: &Hash) -> Option<Source<MemoryBody>> {
         let body = self.bodies.get(hash)?;
         Some(Source {
@@ -117,6 +147,15 @@ impl Store for MemoryStore {
     fn insert(&mut self, hash: &Hash, body: Vec<u8>) {
         self.bodies.insert(hash.clone(), body.into());
     }
+}
+
+/// An offer of fewer hashes than one for so many that are here is looked for one by one.
+const SPARSE: usize = 8;
+
+/// Whether `hash` is among the ascending `held`, of which those before it are passed over.
+fn is_next<'h>(held: &mut Peekable<impl Iterator<Item = &'h Hash>>, hash: &Hash) -> bool {
+    while held.next_if(|held| *held < hash).is_some() {}
+    held.peek() == Some(&hash)
 }
 
 /// Reads a shared content from memory, without copying it first: `Arc<[u8]>`, `Rc<[u8]>` or whatever else holds bytes.
@@ -156,5 +195,45 @@ impl<T: AsRef<[u8]> + Unpin> AsyncBufRead for MemoryBody<T> {
 
     fn consume(mut self: Pin<&mut Self>, amount: usize) {
         self.position = self.bytes.as_ref().len().min(self.position + amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Event, Session};
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn what_is_lacking_is_what_would_be_found_lacking_one_by_one(
+            held in vec(0_u16..300, 0..300),
+            offered in vec(0_u16..300, 0..100),
+            sorted in any::<bool>(),
+        ) {
+            let hash = |n: &u16| match n % 10 {
+                0 => Hash::new(&format!("name {n}")),
+                _ => Hash::sha1(&n.to_be_bytes()),
+            };
+            let mut store = MemoryStore::new();
+            held.iter().for_each(|n| store.insert(&hash(n), Vec::new()));
+            let mut offered: Vec<_> = offered.iter().map(hash).collect();
+            if sorted {
+                offered.sort();
+            }
+            let one_by_one = offered.iter().filter(|hash| !store.contains(hash));
+            let one_by_one: Vec<_> = one_by_one.cloned().collect();
+            let mut message = Vec::new();
+            Session::default().provide(&offered, &mut message).expect("it is open");
+            let (mut session, mut message) = (Session::default(), &message[..]);
+            let Ok(Some(Event::Available(hashes))) = session.receive(&mut message) else {
+                panic!("it is an offer");
+            };
+            prop_assert_eq!(store.lacking(hashes), one_by_one);
+        }
     }
 }
