@@ -218,8 +218,8 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Whether a frame is of a stream of messages, open or opened by it.
-    pub(super) fn carries_messages(&self, frame: &Frame<'_>) -> bool {
-        let Ok(channel) = u32::try_from(frame.channel) else {
+    pub(super) fn carries_messages(&self, channel: i32, name: Option<&str>) -> bool {
+        let Ok(channel) = u32::try_from(channel) else {
             return false;
         };
         let receiving = self.receiving.as_ref();
@@ -229,7 +229,7 @@ impl<V: Verifier> Session<V> {
             Some(Channel::Rpc) => true,
             Some(Channel::Response(_) | Channel::Early(_)) => false,
             // A name opens it anew.
-            Some(Channel::Cancelled) | None => channel_number(channel, frame.name) == Ok(0),
+            Some(Channel::Cancelled) | None => channel_number(channel, name) == Ok(0),
         }
     }
 
