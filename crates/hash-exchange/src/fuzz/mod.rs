@@ -60,7 +60,9 @@ mod tests {
 
     use super::*;
 
-    const TARGETS: [(&str, fn(&[u8])); 4] = [
+    type Target = fn(&[u8]);
+
+    const TARGETS: [(&str, Target); 4] = [
         ("frame", frame),
         ("rpc", rpc),
         ("session", session),
