@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hash_exchange_fuzz::bounded(hash_exchange::fuzz::rpc, bytes));
+use hash_exchange::fuzz;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hash_exchange_fuzz::bounded(fuzz::rpc, bytes));

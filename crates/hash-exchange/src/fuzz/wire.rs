@@ -5,6 +5,7 @@ use crate::{Hash, Hashes, ProtocolError, Session};
 
 /// Reads any bytes as one frame, whole and in pieces.
 pub fn frame(bytes: &[u8]) {
+    number(bytes);
     let whole = Frame::parse(bytes, NAME_LIMIT);
     let header_len = match &whole {
         Ok(frame) => reread(frame, bytes),
@@ -12,6 +13,16 @@ pub fn frame(bytes: &[u8]) {
     };
     look_ahead(bytes, &whole, header_len);
     split(bytes);
+}
+
+/// The number at the front is what its groups of bits come to, in more room than they need.
+fn number(bytes: &[u8]) {
+    if let Ok(Some((value, len))) = varint::read(bytes) {
+        let groups = bytes[..len].iter().rev();
+        let sum = groups.fold(0, |sum, byte| sum << 7 | u128::from(byte & 0x7f));
+        assert_eq!(u128::from(value), sum);
+        assert!(varint::len(value) <= len);
+    }
 }
 
 /// Short, so that what is beyond it is soon found.
@@ -105,6 +116,7 @@ fn heard(pieces: [&[u8]; 2]) -> (String, Result<(), ProtocolError>) {
 
 /// Reads any bytes as one message.
 pub fn rpc(bytes: &[u8]) {
+    number(bytes);
     let read = decode(bytes);
     if let Ok(message) = &read {
         assert_eq!(decode(&encode(message)).as_ref(), Ok(message));
