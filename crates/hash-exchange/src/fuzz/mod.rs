@@ -13,8 +13,8 @@ pub use self::session::session;
 #[cfg(test)]
 pub(crate) use self::wire::{Owned, decode, encode};
 pub use self::wire::{frame, rpc};
-use self::world::Side;
-use crate::Hash;
+use self::world::{Heard, Side};
+use crate::{Hash, Misuse, ResponseId};
 
 /// The most heap that a target may hold at once: in proportion to the bytes that have come, whatever they announce.
 pub const fn most_heap(bytes: &[u8]) -> u64 {
@@ -36,16 +36,21 @@ fn content(n: u8) -> (Hash, Vec<u8>) {
 
 const CONTENTS: u8 = 16;
 
-/// A side breaks off one of the contents that come, whichever this number means, if there is one. The world lets nothing be heard
-/// of it from then on.
+/// A side breaks off one of the contents that it was told of, whichever this number means. False: there is none, or it has come to
+/// its end. The world lets nothing be heard of it from then on.
 fn cancel(side: &mut Side, number: usize) -> bool {
-    let coming = side.coming();
-    if coming.is_empty() {
+    let is_told = |heard: &&Heard| matches!(heard, Heard::Response(..));
+    let told = side.heard.iter().filter(is_told).count();
+    let Some(number) = number.checked_rem(told) else {
+        return false;
+    };
+    // They are counted.
+    let response = ResponseId(number as u32);
+    let cancelled = side.session.cancel(response, &mut side.out);
+    if side.receiving.remove(&response).is_none() {
+        assert_eq!(cancelled, Err(Misuse::NotOpen));
         return false;
     }
-    let response = coming[number % coming.len()];
-    side.receiving.remove(&response);
-    let cancelled = side.session.cancel(response, &mut side.out);
     side.tally.extend(cancelled.expect("it is open"));
     true
 }

@@ -112,7 +112,7 @@ impl Said {
                 let said = session.provide(&hashes, out);
                 self.say(side, said, Heard::Available(hashes));
             }
-            1..=3 => {
+            1 | 2 => {
                 let mut hashes = script.hashes();
                 let said = session.request(&hashes, out);
                 let mut met = BTreeSet::new();
@@ -122,6 +122,7 @@ impl Said {
                 }
                 self.say(side, said, Heard::Asked(hashes));
             }
+            3 => side.congested = script.number() % 2 == 1,
             4 => {
                 let id = String::from_utf8_lossy(script.bytes()).into_owned();
                 let said = session.id(&id, out);

@@ -16,6 +16,10 @@ pub(crate) struct Side {
     pub(crate) heard: Vec<Heard>,
     /// REQUESTs are answered only when this is set.
     pub(crate) answers: bool,
+    /// As a congested npm peer it sends contents ahead of their HASHES.
+    pub(crate) congested: bool,
+    /// The HASHES that it has held back.
+    held: Vec<u8>,
     /// Of the hashes that it was asked for, in order, whether it serves them.
     pub(crate) answered: Vec<bool>,
     asked: VecDeque<Vec<Hash>>,
@@ -58,6 +62,8 @@ impl Side {
             sent: 0,
             heard: Vec::new(),
             answers: true,
+            congested: false,
+            held: Vec::new(),
             answered: Vec::new(),
             asked: VecDeque::new(),
             serving: BTreeMap::new(),
@@ -102,7 +108,11 @@ impl Side {
         let found = asked
             .iter()
             .filter_map(|hash| Some(((*hash).clone(), self.store.get(*hash)?.1)));
-        let answer = self.session.respond(found, &mut self.out).expect("asked");
+        let out = match self.congested || !self.held.is_empty() {
+            true => &mut self.held,
+            false => &mut self.out,
+        };
+        let answer = self.session.respond(found, out).expect("asked");
         self.tally.add(answer.tag);
         let mut index = 0;
         for hash in asked {
@@ -139,7 +149,14 @@ impl Side {
         true
     }
 
+    /// Sends the HASHES that it has held back.
+    pub(crate) fn release(&mut self) {
+        self.out.append(&mut self.held);
+    }
+
+    /// Sends what the session owes, of which all HASHES come before CLOSE.
     pub(crate) fn transmit(&mut self) {
+        self.release();
         while let Some(tag) = self.session.transmit(&mut self.out) {
             self.tally.add(tag);
         }
@@ -216,7 +233,7 @@ impl Side {
         }
         assert_eq!(
             self.tally.total_bytes(),
-            self.sent + self.out.len() as u64,
+            self.sent + (self.out.len() + self.held.len()) as u64,
             "tags account for every byte"
         );
     }
