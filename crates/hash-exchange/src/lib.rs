@@ -244,10 +244,17 @@
 //! | `'close'`, when both sides have closed | [`Event::Close`] when the peer has; [`Progress::Ended`] when both have |
 //! | silence for ever, after a violation | [`ProtocolError`] |
 
+// The world of two sessions, which the fuzzers share with the integration tests, knows the crate from outside.
+#[cfg(any(test, fuzzing))]
+extern crate self as hash_exchange;
+
 mod connection;
 mod error;
 mod event;
 mod few;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod hash;
 mod limits;
 #[cfg(test)]

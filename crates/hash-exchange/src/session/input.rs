@@ -53,9 +53,6 @@ pub(super) enum Note {
 /// A message with one SHA-1, in its frame.
 const SINGLE_FRAME_LEN: usize = HEADER_LEN + rpc::SINGLE_LEN;
 
-/// Once a header is longer than the longest honest one, the frame is held whole and judged then. Beyond the name.
-const HEADER_ROOM: usize = 64;
-
 /// Bytes by which an unfinished header grows before it is looked at again.
 const HEADER_STEP: usize = 64;
 
@@ -233,7 +230,7 @@ impl<V: Verifier> Session<V> {
                 None => true,
             },
             Peek::Whole => true,
-            Peek::More => bytes.len() > self.limits().name as usize + HEADER_ROOM,
+            Peek::More => false,
         };
         if whole && len > u64::from(self.limits().message) {
             return Err(ProtocolError::MessageTooLong { len });
@@ -281,13 +278,12 @@ impl<V: Verifier> Session<V> {
             return Ok(Step::Silent);
         }
         self.look_next();
-        let frame = Frame::parse(bytes, self.limits().name)?;
         // What is here whole is judged as if it had come in pieces.
-        let is_long = bytes.len() > self.limits().message as usize;
-        if is_long && !self.is_passed_on(bytes, &frame)? {
+        if bytes.len() > self.limits().message as usize && !self.is_passed_on(bytes)? {
             let len = bytes.len() as u64;
             return Err(ProtocolError::MessageTooLong { len });
         }
+        let frame = Frame::parse(bytes, self.limits().name)?;
         if frame.channel < 0 {
             // Of the frames on our own channels only a cancellation has a meaning. The rest is room for an extension.
             if frame.kind != FrameKind::Error {
@@ -301,9 +297,11 @@ impl<V: Verifier> Session<V> {
 
     /// Whether a frame carries what is passed on as it comes: a piece of a content, in the usual order of fields.
     #[cold]
-    fn is_passed_on(&self, bytes: &[u8], frame: &Frame<'_>) -> Result<bool, ProtocolError> {
-        let peeked = peek(bytes, bytes.len() as u64, self.limits().name)?;
-        Ok(matches!(peeked, Peek::Data { .. }) && !self.carries_messages(frame))
+    fn is_passed_on(&self, bytes: &[u8]) -> Result<bool, ProtocolError> {
+        Ok(match peek(bytes, bytes.len() as u64, self.limits().name)? {
+            Peek::Data { channel, name, .. } => !self.carries_messages(channel, name),
+            Peek::More | Peek::Whole => false,
+        })
     }
 
     fn set_reading(&mut self, reading: Reading) {
