@@ -70,6 +70,11 @@ pub enum Progress {
 /// and runs it in tokio, in smol and under a bare `block_on`. It is [`Send`] if its transport, its sources and the state of
 /// its verifier are. An idle connection owns no heap.
 ///
+/// Its transport must never block: where nothing can be read or written now, it is pending. One that waits for the peer instead,
+/// as `AllowStdIo` over pipes does, sooner or later waits for a peer that waits for us, and neither goes on. What can only
+/// block is given threads: `smol::Unblock` does that, and the example `stdio`, with its standard input and output, shows how.
+/// Sources may block, for as long as the rest of the connection can wait for them.
+///
 /// The protocol has no flow control for each content: a content that is not read holds up all others. So a connection
 /// reads whatever comes, even while it cannot write, and hands it on at once. An application without room for a content can
 /// spill it, [cancel](Self::cancel) it, or pause: then nothing is read, of any content, and [`poll_serve`](Self::poll_serve)

@@ -9,6 +9,7 @@ mod limits;
 mod pair;
 mod peer;
 mod pipe;
+mod process;
 mod properties;
 mod quirks;
 mod runtimes;

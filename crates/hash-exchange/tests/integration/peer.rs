@@ -1,14 +1,14 @@
 //! The example `peer`: two of them joined by pipes, or one that hears what was recorded or made up beforehand.
 
-use std::io::{Read, Write, pipe};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
 
 use hash_exchange::{Hash, Limits};
 use serde_json::Value;
 
 use crate::pair::{Heard, Side};
+use crate::process;
 
 #[test]
 fn two_peers_trade_what_they_lack_and_end_when_both_have_closed() {
@@ -547,12 +547,8 @@ fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 fn start(arguments: &[&str]) -> Child {
-    let mut command = Command::new(example());
-    command.args(arguments);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let mut command = process::command("peer", arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().expect("cargo test builds the examples")
 }
 
@@ -563,25 +559,9 @@ fn run(arguments: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Runs two peers to their good end, joined by the pipes of the system. Returns what they print.
+/// Runs two peers to their good end. Returns what they print.
 fn trade(left: &[&str], right: &[&str]) -> (Vec<u8>, Vec<u8>) {
-    let ((from_left, to_right), (from_right, to_left)) = (pipe().unwrap(), pipe().unwrap());
-    let mut left_command = Command::new(example());
-    left_command.args(left).stdin(from_right).stdout(to_right);
-    let mut right_command = Command::new(example());
-    right_command.args(right).stdin(from_left).stdout(to_left);
-    let [left, right] = [left_command, right_command].map(|mut command| {
-        command.stderr(Stdio::piped());
-        let child = command.spawn().expect("cargo test builds the examples");
-        // Our copies of the pipes go with the command.
-        drop(command);
-        thread::spawn(|| {
-            let output = child.wait_with_output().unwrap();
-            assert!(output.status.success(), "{}", text(&output));
-            output.stderr
-        })
-    });
-    (left.join().unwrap(), right.join().unwrap())
+    process::trade("peer", left, right)
 }
 
 fn read(child: &mut Child, len: usize) -> Vec<u8> {
@@ -604,17 +584,4 @@ fn said(output: &Output) -> Vec<Heard> {
     let mut other = Side::new(Limits::DEFAULT);
     other.receive(&output.stdout).unwrap();
     other.heard
-}
-
-/// The tests are in `deps`, the examples beside it.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().expect("a test is a file");
-    let target = test
-        .parent()
-        .and_then(|deps| deps.parent())
-        .expect("it lies in deps");
-    target
-        .join("examples")
-        .join("peer")
-        .with_extension(std::env::consts::EXE_EXTENSION)
 }
