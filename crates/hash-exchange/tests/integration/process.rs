@@ -18,6 +18,11 @@ pub(crate) fn command<A: AsRef<OsStr>>(example: &str, arguments: &[A]) -> Comman
     command
 }
 
+/// Starts a process.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    command.spawn().expect("cargo test builds the examples")
+}
+
 /// Runs two of an example to their good end, joined by the pipes of the system. Returns what they print.
 pub(crate) fn trade<A: AsRef<OsStr>>(example: &str, left: &[A], right: &[A]) -> (Vec<u8>, Vec<u8>) {
     let ((from_left, to_right), (from_right, to_left)) = (pipe().unwrap(), pipe().unwrap());
@@ -36,7 +41,7 @@ impl Side {
     fn start(mut command: Command, input: PipeReader, output: PipeWriter) -> Self {
         command.stdin(input).stdout(output);
         // Our copies of the pipes go with the command.
-        let mut child = command.spawn().expect("cargo test builds the examples");
+        let mut child = spawn(&mut command);
         let mut stderr = child.stderr.take().expect("it is piped");
         let (sender, printed) = mpsc::channel();
         thread::spawn(move || {
