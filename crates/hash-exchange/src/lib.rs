@@ -228,7 +228,7 @@
 //! |---|---|
 //! | `exchange(createReadStream)` | [`Connection::new`]; [`Application::open`] or [`Store::open`] finds a content |
 //! | `cb(null, stream, seq)` | [`Source`] with its `sequence`; `None` there is `cb(err)` |
-//! | `ex.pipe(socket).pipe(ex)` | the stream given to [`Connection::new`]; two pipes make one with [`Halves`] |
+//! | `ex.pipe(socket).pipe(ex)` | the stream given to [`Connection::new`], which must not block; two pipes make one with [`Halves`] |
 //! | `ex.provide(hashes)`: one, a list, a map | [`Connection::provide`], with `[&hash]`, `&list`, `map.keys()` |
 //! | `ex.request(hashes)` | [`Connection::request`]; a hash named twice is asked for once |
 //! | `ex.id(id)` | [`Connection::id`] |

@@ -211,7 +211,6 @@ impl<S: Store> Application for Assembler<'_, S> {
         self.inbox
             .events
             .push_back(OwnedEvent::Requested(requested));
-        // A transport that blocks would otherwise keep it until the peer says something more.
         ControlFlow::Break(())
     }
 }

@@ -8,6 +8,7 @@ mod limits;
 mod pair;
 mod peer;
 mod pipe;
+mod process;
 mod properties;
 mod quirks;
 mod readme;
