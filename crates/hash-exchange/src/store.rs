@@ -1,6 +1,7 @@
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
 use std::io;
-use std::iter::Peekable;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -105,6 +106,18 @@ impl MemoryStore {
     pub fn hashes(&self) -> impl Iterator<Item = &Hash> {
         self.bodies.keys()
     }
+
+    /// Whether `hash` is here. `held` is what is here from some lower hash on, and is moved up to this one.
+    fn is_ahead<'s>(&'s self, held: &mut Range<'s, Hash, Arc<[u8]>>, hash: &Hash) -> bool {
+        for _ in 0..STEPS {
+            match held.clone().next().map(|(held, _)| held.cmp(hash)) {
+                Some(Ordering::Less) => held.next(),
+                found => return found == Some(Ordering::Equal),
+            };
+        }
+        *held = self.bodies.range(hash..);
+        held.clone().next().is_some_and(|(held, _)| held == hash)
+    }
 }
 
 impl Store for MemoryStore {
@@ -114,26 +127,19 @@ impl Store for MemoryStore {
         self.bodies.contains_key(hash)
     }
 
-    /// A long offer is walked through in the order of the store, for to look for each of a million hashes by itself waits for
-    /// memory at every level of the tree.
+    /// The offer is walked through in the order of the store, for to look for each of many hashes by itself waits for memory at
+    /// every level of the tree.
     fn lacking(&self, offered: Hashes<'_>) -> Vec<Hash> {
-        let in_order = || {
-            let mut held = self.bodies.keys().peekable();
-            move |hash: &Hash| !is_next(&mut held, hash)
-        };
-        if offered.len() < self.bodies.len() / SPARSE {
-            let offered = offered.iter();
-            offered.filter(|hash| !self.contains(hash)).collect()
-        } else if offered.iter().is_sorted() {
-            offered.iter().filter(in_order()).collect()
-        } else {
-            let mut lacks = in_order();
-            let mut numbered: Vec<_> = offered.iter().zip(0_usize..).collect();
-            numbered.sort_unstable();
-            numbered.retain(|(hash, _)| lacks(hash));
-            numbered.sort_unstable_by_key(|&(_, number)| number);
-            numbered.into_iter().map(|(hash, _)| hash).collect()
+        let mut held = self.bodies.range::<Hash, _>(..);
+        let mut lacks = |hash: &Hash| !self.is_ahead(&mut held, hash);
+        if offered.iter().is_sorted() {
+            return offered.iter().filter(lacks).collect();
         }
+        let mut numbered: Vec<_> = offered.iter().zip(0_usize..).collect();
+        numbered.sort_unstable();
+        numbered.retain(|(hash, _)| lacks(hash));
+        numbered.sort_unstable_by_key(|&(_, number)| number);
+        numbered.into_iter().map(|(hash, _)| hash).collect()
     }
 
     fn open(&mut self, hash: &Hash) -> Option<Source<MemoryBody>> {
@@ -149,14 +155,8 @@ impl Store for MemoryStore {
     }
 }
 
-/// An offer of fewer hashes than one for so many that are here is looked for one by one.
-const SPARSE: usize = 8;
-
-/// Whether `hash` is among the ascending `held`, of which those before it are passed over.
-fn is_next<'h>(held: &mut Peekable<impl Iterator<Item = &'h Hash>>, hash: &Hash) -> bool {
-    while held.next_if(|held| *held < hash).is_some() {}
-    held.peek() == Some(&hash)
-}
+/// Steps to the next hash that is looked for, after which it is looked for from the root of the tree.
+const STEPS: usize = 8;
 
 /// Reads a shared content from memory, without copying it first: `Arc<[u8]>`, `Rc<[u8]>` or whatever else holds bytes.
 #[derive(Clone, Debug)]
