@@ -106,18 +106,6 @@ impl MemoryStore {
     pub fn hashes(&self) -> impl Iterator<Item = &Hash> {
         self.bodies.keys()
     }
-
-    /// Whether `hash` is here. `held` is what is here from some lower hash on, and is moved up to this one.
-    fn is_ahead<'s>(&'s self, held: &mut Range<'s, Hash, Arc<[u8]>>, hash: &Hash) -> bool {
-        for _ in 0..STEPS {
-            match held.clone().next().map(|(held, _)| held.cmp(hash)) {
-                Some(Ordering::Less) => held.next(),
-                found => return found == Some(Ordering::Equal),
-            };
-        }
-        *held = self.bodies.range(hash..);
-        held.clone().next().is_some_and(|(held, _)| held == hash)
-    }
 }
 
 impl Store for MemoryStore {
@@ -128,16 +116,15 @@ impl Store for MemoryStore {
     }
 
     /// The offer is walked through in the order of the store, for to look for each of many hashes by itself waits for memory at
-    /// every level of the tree.
+    /// every level of the tree. One that seems to be in that order is not sorted, which would cost as much again.
     fn lacking(&self, offered: Hashes<'_>) -> Vec<Hash> {
-        let mut held = self.bodies.range::<Hash, _>(..);
-        let mut lacks = |hash: &Hash| !self.is_ahead(&mut held, hash);
-        if offered.iter().is_sorted() {
-            return offered.iter().filter(lacks).collect();
+        let mut walk = Walk::new(&self.bodies);
+        if offered.iter().take(SAMPLE).is_sorted() {
+            return offered.iter().filter(|hash| !walk.finds(hash)).collect();
         }
         let mut numbered: Vec<_> = offered.iter().zip(0_usize..).collect();
         numbered.sort_unstable();
-        numbered.retain(|(hash, _)| lacks(hash));
+        numbered.retain(|(hash, _)| !walk.finds(hash));
         numbered.sort_unstable_by_key(|&(_, number)| number);
         numbered.into_iter().map(|(hash, _)| hash).collect()
     }
@@ -155,8 +142,48 @@ impl Store for MemoryStore {
     }
 }
 
-/// Steps to the next hash that is looked for, after which it is looked for from the root of the tree.
+/// Finds one hash after the other in a tree: fast if they ascend and lie close together.
+struct Walk<'s> {
+    bodies: &'s BTreeMap<Hash, Arc<[u8]>>,
+    /// The lowest hash that is not below the last one looked for, and what is above it.
+    at: Option<&'s Hash>,
+    above: Range<'s, Hash, Arc<[u8]>>,
+}
+
+impl<'s> Walk<'s> {
+    fn new(bodies: &'s BTreeMap<Hash, Arc<[u8]>>) -> Self {
+        let mut above = bodies.range::<Hash, _>(..);
+        let at = above.next().map(|(hash, _)| hash);
+        Self { bodies, at, above }
+    }
+
+    fn finds(&mut self, hash: &Hash) -> bool {
+        let mut steps = 0;
+        while let Some(at) = self.at {
+            match at.cmp(hash) {
+                Ordering::Equal => return true,
+                Ordering::Less if steps < STEPS => {
+                    steps += 1;
+                    self.at = self.above.next().map(|(hash, _)| hash);
+                }
+                // It may lie far ahead, or behind.
+                Ordering::Less | Ordering::Greater => break,
+            }
+        }
+        if steps > 0 && steps < STEPS {
+            return false;
+        }
+        self.above = self.bodies.range(hash..);
+        self.at = self.above.next().map(|(hash, _)| hash);
+        self.at == Some(hash)
+    }
+}
+
+/// Steps to the next hash, after which it is looked for from the root of the tree.
 const STEPS: usize = 8;
+
+/// So many hashes tell whether an offer is in order.
+const SAMPLE: usize = 16;
 
 /// Reads a shared content from memory, without copying it first: `Arc<[u8]>`, `Rc<[u8]>` or whatever else holds bytes.
 #[derive(Clone, Debug)]

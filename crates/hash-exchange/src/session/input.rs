@@ -42,8 +42,15 @@ pub(super) enum Step<'i> {
 /// still changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Note {
-    /// They are a frame with a message.
-    Message,
+    /// They are a frame with an ID.
+    Id,
+    /// They are a frame with a list of `len` hashes, whose fields begin at `from` and end at `to`.
+    List {
+        is_request: bool,
+        from: usize,
+        to: usize,
+        len: usize,
+    },
     /// They are a frame with bytes of this content.
     Chunk(ResponseId),
     /// They are bytes of this content.
@@ -243,7 +250,7 @@ impl<V: Verifier> Session<V> {
         let Step::Event(event) = self.frame(&frame, &[])? else {
             return Ok(Step::Silent);
         };
-        let note = match detach(event) {
+        let note = match detach(event, &frame) {
             Ok(event) => return Ok(Step::Event(event)),
             Err(note) => note,
         };
@@ -349,26 +356,50 @@ impl Note {
             let chunk = bytes;
             return Event::Body { response, chunk };
         }
+        if let Self::List {
+            is_request,
+            from,
+            to,
+            len,
+        } = self
+        {
+            let hashes = Hashes::new(&bytes[from..to], len);
+            return match is_request {
+                true => Event::Request(hashes),
+                false => Event::Available(hashes),
+            };
+        }
         let frame = Frame::parse(bytes, u32::MAX).expect("it was parsed before");
         match self {
-            Self::Chunk(response) | Self::Early(response) => Event::Body {
+            Self::Chunk(response) => Event::Body {
                 response,
                 chunk: frame.data,
             },
-            Self::Message => match Message::parse(frame.data).expect("it was parsed before") {
-                Message::Available(hashes) => Event::Available(hashes),
-                Message::Request(hashes) => Event::Request(hashes),
+            Self::Id => match Message::parse(frame.data).expect("it was parsed before") {
                 Message::Id(id) => Event::Id(id),
-                message => unreachable!("{message:?} borrows nothing"),
+                message => unreachable!("{message:?} is no ID"),
             },
+            Self::Early(_) | Self::List { .. } => unreachable!("it was told above"),
         }
     }
 }
 
-/// Parts an event from the bytes of its frame, or says how to read it out of them once more.
-fn detach(event: Event<'_>) -> Result<Event<'static>, Note> {
+/// Parts an event from its frame, or says how to read it out of that once more. A list may be long: it is not judged again.
+fn detach(event: Event<'_>, frame: &[u8]) -> Result<Event<'static>, Note> {
+    let list = |is_request, hashes: Hashes<'_>| {
+        let fields = hashes.fields();
+        let from = fields.as_ptr().addr() - frame.as_ptr().addr();
+        Note::List {
+            is_request,
+            from,
+            to: from + fields.len(),
+            len: hashes.len(),
+        }
+    };
     Ok(match event {
-        Event::Available(_) | Event::Request(_) | Event::Id(_) => return Err(Note::Message),
+        Event::Available(hashes) => return Err(list(false, hashes)),
+        Event::Request(hashes) => return Err(list(true, hashes)),
+        Event::Id(_) => return Err(Note::Id),
         Event::Body { response, .. } => return Err(Note::Chunk(response)),
         Event::Since(sequence) => Event::Since(sequence),
         Event::Seen(sequence) => Event::Seen(sequence),
