@@ -105,13 +105,13 @@ impl Side {
         };
         let mut met = BTreeSet::new();
         let asked: Vec<_> = hashes.iter().filter(|hash| met.insert(*hash)).collect();
-        let found = asked
-            .iter()
-            .filter_map(|hash| Some(((*hash).clone(), self.store.get(*hash)?.1)));
-        let out = match self.congested || !self.held.is_empty() {
-            true => &mut self.held,
-            false => &mut self.out,
-        };
+        // Contents ahead of their HASHES are told apart by their numbers: none is used again.
+        let holds = self.congested || !self.held.is_empty();
+        let found = asked.iter().filter_map(|&hash| {
+            let (_, sequence) = self.store.get(hash)?;
+            Some((hash.clone(), sequence.filter(|_| !holds)))
+        });
+        let out = if holds { &mut self.held } else { &mut self.out };
         let answer = self.session.respond(found, out).expect("asked");
         self.tally.add(answer.tag);
         let mut index = 0;
