@@ -41,9 +41,8 @@ pub fn pair(bytes: &[u8]) {
 /// Two sides, each of which holds half of the contents; some may have numbers of their own, which meet those that are counted.
 fn stocked(numbered: bool) -> Pair {
     let mut pair = Pair::new();
-    for n in 0..CONTENTS {
-        let (hash, body) = content(n);
-        let sequence = (numbered && n % 5 == 0).then(|| u64::from(n) / 2);
+    for (n, (hash, body)) in CONTENTS.iter().enumerate() {
+        let sequence = (numbered && n % 5 == 0).then_some(n as u64 / 2);
         for (side, bit) in [(&mut pair.a, 0), (&mut pair.b, 1)] {
             if n >> bit & 1 == 0 {
                 side.store.insert(hash.clone(), (body.clone(), sequence));
@@ -70,14 +69,14 @@ impl<'a> Script<'a> {
 
     /// As many bytes as the next one says, or as there are.
     fn bytes(&mut self) -> &'a [u8] {
-        let len = self.number() % usize::from(CONTENTS);
+        let len = self.number() % CONTENTS.len();
         let (bytes, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;
         bytes
     }
 
     fn hashes(&mut self) -> Vec<Hash> {
-        self.bytes().iter().map(|&n| content(n).0).collect()
+        self.bytes().iter().map(|&n| content(n).0.clone()).collect()
     }
 
     fn sequence(&mut self) -> Option<u64> {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use hash_exchange::{BodyError, Event, Hash, Limits, ProtocolError, Session, Sha1, Tag, Tally};
+use hash_exchange::{
+    BodyError, Event, Hash, Kind, Limits, ProtocolError, Session, Sha1, Tag, Tally,
+};
 
 /// One side: a session, what it serves, and what it has heard.
 pub(crate) struct Side {
@@ -159,6 +161,9 @@ impl Side {
         self.release();
         while let Some(tag) = self.session.transmit(&mut self.out) {
             self.tally.add(tag);
+            let is_quiet = self.asked.is_empty() && self.serving.is_empty();
+            let is_last = is_quiet && self.receiving.is_empty();
+            assert!(is_last || tag.kind != Kind::Close, "something is under way");
         }
     }
 
