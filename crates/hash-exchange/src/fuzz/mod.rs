@@ -8,6 +8,8 @@ mod wire;
 #[path = "../../tests/integration/pair.rs"]
 mod world;
 
+use std::sync::LazyLock;
+
 pub use self::pair::pair;
 pub use self::session::session;
 #[cfg(test)]
@@ -21,20 +23,21 @@ pub const fn most_heap(bytes: &[u8]) -> u64 {
     (32 << 10) + 512 * bytes.len() as u64
 }
 
-/// Contents of several lengths, the empty one included, some by SHA-1 and some by a name that a fuzzer can spell.
-fn content(n: u8) -> (Hash, Vec<u8>) {
-    let n = n % CONTENTS;
-    let body = vec![n; usize::from(n) * 5];
-    match n % 3 {
-        0 => (Hash::sha1(&body), body),
-        _ => (
-            Hash::new(str::from_utf8(&[b'a' + n]).expect("it is a letter")),
-            body,
-        ),
-    }
+/// The content that this number means.
+fn content(n: u8) -> &'static (Hash, Vec<u8>) {
+    &CONTENTS[usize::from(n) % CONTENTS.len()]
 }
 
-const CONTENTS: u8 = 16;
+/// Contents of several lengths, the empty one included, some by SHA-1 and some by a name that a fuzzer can spell.
+static CONTENTS: LazyLock<[(Hash, Vec<u8>); 16]> = LazyLock::new(|| {
+    std::array::from_fn(|n| {
+        let body = vec![n as u8; n * 5];
+        match n % 3 {
+            0 => (Hash::sha1(&body), body),
+            _ => (Hash::new(&"abcdefghijklmnop"[n..=n]), body),
+        }
+    })
+});
 
 /// A side breaks off one of the contents that it was told of, whichever this number means. False: there is none, or it has come to
 /// its end. The world lets nothing be heard of it from then on.

@@ -9,8 +9,9 @@ use super::{CONTENTS, cancel, content};
 /// each hash asked for is settled once, as it was answered; and in the end both sides are closed.
 pub fn pair(bytes: &[u8]) {
     let mut script = Script(bytes);
-    let mut pair = stocked();
-    let mut said = [Said::default(), Said::default()];
+    let numbered = script.number() % 2 == 1;
+    let mut pair = stocked(numbered);
+    let mut said = [numbered; 2].map(Said::new);
     while let Some(operation) = script.byte() {
         let [said_a, said_b] = &mut said;
         let (side, other, said) = match operation & 1 {
@@ -37,12 +38,11 @@ pub fn pair(bytes: &[u8]) {
     );
 }
 
-/// Two sides, each of which holds half of the contents; some have numbers of their own, which meet those that are counted.
-fn stocked() -> Pair {
+/// Two sides, each of which holds half of the contents; some may have numbers of their own, which meet those that are counted.
+fn stocked(numbered: bool) -> Pair {
     let mut pair = Pair::new();
-    for n in 0..CONTENTS {
-        let (hash, body) = content(n);
-        let sequence = (n % 5 == 0).then(|| u64::from(n) / 2);
+    for (n, (hash, body)) in CONTENTS.iter().enumerate() {
+        let sequence = (numbered && n % 5 == 0).then_some(n as u64 / 2);
         for (side, bit) in [(&mut pair.a, 0), (&mut pair.b, 1)] {
             if n >> bit & 1 == 0 {
                 side.store.insert(hash.clone(), (body.clone(), sequence));
@@ -69,14 +69,14 @@ impl<'a> Script<'a> {
 
     /// As many bytes as the next one says, or as there are.
     fn bytes(&mut self) -> &'a [u8] {
-        let len = self.number() % usize::from(CONTENTS);
+        let len = self.number() % CONTENTS.len();
         let (bytes, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;
         bytes
     }
 
     fn hashes(&mut self) -> Vec<Hash> {
-        self.bytes().iter().map(|&n| content(n).0).collect()
+        self.bytes().iter().map(|&n| content(n).0.clone()).collect()
     }
 
     fn sequence(&mut self) -> Option<u64> {
@@ -85,8 +85,10 @@ impl<'a> Script<'a> {
 }
 
 /// What a side has said and done: the model of what the other side hears, and of what becomes of what it asked for.
-#[derive(Default)]
 struct Said {
+    /// Contents have numbers of their own, and are not broken off by their reader: that names a content by its channel and number,
+    /// and where both are used again it may come too late for the one and hit the other.
+    numbered: bool,
     words: Vec<Heard>,
     /// Hashes that it asked for, in order.
     asked: Vec<Hash>,
@@ -98,6 +100,17 @@ struct Said {
 }
 
 impl Said {
+    const fn new(numbered: bool) -> Self {
+        Self {
+            numbered,
+            words: Vec::new(),
+            asked: Vec::new(),
+            cancelled: 0,
+            failed: 0,
+            closed: false,
+        }
+    }
+
     fn operate(
         &mut self,
         operation: u8,
@@ -138,10 +151,10 @@ impl Said {
                 let said = session.seen(sequence, out);
                 self.say(side, said, Heard::Seen(sequence));
             }
-            7 => self.cancelled += usize::from(cancel(side, script.number())),
+            7 if !self.numbered => self.cancelled += usize::from(cancel(side, script.number())),
             8 => self.failed += usize::from(fail(side)),
             9 => drop(side.answer()),
-            10 => drop(side.serve()),
+            10 => drop((0..script.number()).all(|_| side.serve())),
             11 => side.transmit(),
             12 => side.drain(),
             13 if script.number() == 0 => {

@@ -79,12 +79,12 @@ impl Peer {
             events: 0,
         };
         for n in 0..8 {
-            let (hash, body) = content(n);
+            let (hash, body) = content(n).clone();
             let sequence = (has(2) && n % 2 == 0).then(|| u64::from(n));
             peer.side.store.insert(hash, (body, sequence));
         }
         if has(3) {
-            let hashes: Vec<_> = (0..12).map(|n| content(n).0).collect();
+            let hashes: Vec<_> = (0..12).map(|n| content(n).0.clone()).collect();
             for request in [&hashes[..], &hashes[3..4], &hashes[..3]] {
                 peer.request(request);
             }

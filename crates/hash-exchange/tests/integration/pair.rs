@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use hash_exchange::{BodyError, Event, Hash, Limits, ProtocolError, Session, Sha1, Tag, Tally};
+use hash_exchange::{
+    BodyError, Event, Hash, Kind, Limits, ProtocolError, Session, Sha1, Tag, Tally,
+};
 
 /// One side: a session, what it serves, and what it has heard.
 pub(crate) struct Side {
@@ -105,13 +107,13 @@ impl Side {
         };
         let mut met = BTreeSet::new();
         let asked: Vec<_> = hashes.iter().filter(|hash| met.insert(*hash)).collect();
-        let found = asked
-            .iter()
-            .filter_map(|hash| Some(((*hash).clone(), self.store.get(*hash)?.1)));
-        let out = match self.congested || !self.held.is_empty() {
-            true => &mut self.held,
-            false => &mut self.out,
-        };
+        // Contents ahead of their HASHES are told apart by their numbers: none is used again.
+        let holds = self.congested || !self.held.is_empty();
+        let found = asked.iter().filter_map(|&hash| {
+            let (_, sequence) = self.store.get(hash)?;
+            Some((hash.clone(), sequence.filter(|_| !holds)))
+        });
+        let out = if holds { &mut self.held } else { &mut self.out };
         let answer = self.session.respond(found, out).expect("asked");
         self.tally.add(answer.tag);
         let mut index = 0;
@@ -159,6 +161,9 @@ impl Side {
         self.release();
         while let Some(tag) = self.session.transmit(&mut self.out) {
             self.tally.add(tag);
+            let is_quiet = self.asked.is_empty() && self.serving.is_empty();
+            let is_last = is_quiet && self.receiving.is_empty();
+            assert!(is_last || tag.kind != Kind::Close, "something is under way");
         }
     }
 
