@@ -60,6 +60,7 @@
 //! `futures::select!`, which draws from a thread-local generator (use `select_biased!`). Nodes reach each other through the network only: waking a
 //! task of another node panics.
 
+mod bandwidth;
 mod calendar;
 mod core;
 pub mod draw;
@@ -67,10 +68,14 @@ mod end;
 mod event;
 mod executor;
 mod fault;
+mod fixed;
 mod host;
 mod link;
 mod network;
 mod node;
+mod quantile;
+mod region;
+mod route;
 mod shard;
 mod stream;
 mod time;
@@ -79,11 +84,14 @@ mod trace;
 mod transport;
 mod world;
 
+pub use bandwidth::{Access, Bandwidth};
 pub use fault::{Fault, Schedule};
 pub use host::{Elapsed, Host, Listener, Sleep};
 pub use link::{Jitter, Link, Links, Probability, StreamModel};
 pub use network::{InvalidNetwork, Layout, Network};
 pub use node::Carried;
+pub use quantile::{InvalidQuantiles, Quantiles};
+pub use region::{Members, Region, Regions};
 pub use stream::Stream;
 pub use time::Time;
 pub use trace::TraceEvent;

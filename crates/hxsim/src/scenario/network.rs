@@ -93,6 +93,7 @@ fn link(
         floor,
         jitter,
         loss,
+        bandwidth: None,
     })
 }
 

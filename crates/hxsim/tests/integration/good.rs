@@ -20,6 +20,7 @@ fn every_key_arrives_where_it_belongs() {
         floor: Duration::from_micros(1),
         jitter: Jitter::Constant(Duration::from_micros(2)),
         loss: default.loss,
+        bandwidth: None,
     };
     links.exceptions.insert((0, 4), quick.clone());
     links.exceptions.insert((4, 0), quick);
