@@ -16,7 +16,7 @@ use crate::time::nanos;
 /// use std::time::Duration;
 /// use simnet::Quantiles;
 ///
-/// let quantiles = Quantiles::log_normal(Duration::from_millis(5), 500)?;
+/// let quantiles = Quantiles::log_normal(Duration::from_millis(5), 500_000)?;
 /// assert_eq!(quantiles.draw(u64::MAX / 2).as_millis(), 5);
 /// # Ok::<(), simnet::InvalidQuantiles>(())
 /// ```
@@ -69,14 +69,14 @@ impl Quantiles {
         }))
     }
 
-    /// A log-normal distribution: the logarithm, in units of that of the median, is normal with the deviation `sigma`, in thousandths.
+    /// A log-normal distribution: the logarithm, in units of that of the median, is normal with the deviation `sigma`, in millionths.
     ///
     /// # Errors
     ///
     /// A median above [`Quantiles::LONGEST`], or a sigma above 10.
     pub fn log_normal(median: Duration, sigma: u32) -> Result<Self, InvalidQuantiles> {
         let median = bounded_nanos(median)?;
-        if sigma > 10_000 {
+        if sigma > 10_000_000 {
             return Err(InvalidQuantiles::Sigma(sigma));
         }
         Ok(Self::of(|exceeded| {
@@ -87,24 +87,24 @@ impl Quantiles {
                 };
             }
             let normal = -normal_quantile(exceeded);
-            let exponent = ((normal * i128::from(sigma) / 1000) * LOG2_E) >> BITS;
+            let exponent = ((normal * i128::from(sigma) / 1_000_000) * LOG2_E) >> BITS;
             scale(median, exponent, nanos(Self::LONGEST))
         }))
     }
 
     /// A Pareto distribution: nothing is shorter than `scale`, and a draw is longer than `x` with the probability `(scale / x) ^ shape`. The
-    /// shape is in thousandths.
+    /// shape is in millionths.
     ///
     /// # Errors
     ///
     /// A scale above [`Quantiles::LONGEST`], or a shape below 0.1 or above 100.
     pub fn pareto(scale: Duration, shape: u32) -> Result<Self, InvalidQuantiles> {
         let least = bounded_nanos(scale)?;
-        if !(100..=100_000).contains(&shape) {
+        if !(100_000..=100_000_000).contains(&shape) {
             return Err(InvalidQuantiles::Shape(shape));
         }
         Ok(Self::of(|exceeded| {
-            let exponent = -log2(exceeded) * 1000 / i128::from(shape);
+            let exponent = -log2(exceeded) * 1_000_000 / i128::from(shape);
             self::scale(least, exponent, nanos(Self::LONGEST))
         }))
     }
@@ -226,9 +226,9 @@ impl fmt::Debug for Quantiles {
 pub enum InvalidQuantiles {
     /// A duration is above [`Quantiles::LONGEST`].
     TooLong(Duration),
-    /// The sigma of a log-normal distribution is above 10; here in thousandths.
+    /// The sigma of a log-normal distribution is above 10; here in millionths.
     Sigma(u32),
-    /// The shape of a Pareto distribution is below 0.1 or above 100; here in thousandths.
+    /// The shape of a Pareto distribution is below 0.1 or above 100; here in millionths.
     Shape(u32),
     /// There is nothing to interpolate.
     Empty,
@@ -242,19 +242,19 @@ pub enum InvalidQuantiles {
 
 impl fmt::Display for InvalidQuantiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let thousandths = |n: u32| format!("{}.{:03}", n / 1000, n % 1000);
+        let millionths = |n: u32| format!("{}.{:06}", n / 1_000_000, n % 1_000_000);
         match self {
             Self::TooLong(duration) => write!(
                 f,
                 "a latency of {duration:?} is above the longest of {:?}",
                 Quantiles::LONGEST
             ),
-            Self::Sigma(sigma) => write!(f, "a sigma of {} is above 10", thousandths(*sigma)),
+            Self::Sigma(sigma) => write!(f, "a sigma of {} is above 10", millionths(*sigma)),
             Self::Shape(shape) => {
                 write!(
                     f,
                     "a shape of {} is not from 0.1 to 100",
-                    thousandths(*shape)
+                    millionths(*shape)
                 )
             }
             Self::Empty => f.write_str("there is no quantile"),
@@ -299,8 +299,8 @@ mod tests {
     fn golden_vectors_pin_the_tables() {
         let tables = [
             Quantiles::exponential(5 * MS),
-            Quantiles::log_normal(5 * MS, 500),
-            Quantiles::pareto(MS, 2_500),
+            Quantiles::log_normal(5 * MS, 500_000),
+            Quantiles::pareto(MS, 2_500_000),
             Quantiles::from_sample(&[MS, 9 * MS, 3 * MS]),
         ];
         let vectors = tables.map(|table| {
@@ -368,8 +368,8 @@ mod tests {
     #[test]
     fn draws_are_those_of_the_distribution_within_a_thousandth() {
         let exponential = Quantiles::exponential(5 * MS).expect("it can be");
-        let pareto = Quantiles::pareto(MS, 2_500).expect("it can be");
-        let heavy = Quantiles::pareto(MS / 100, 1_200).expect("it can be");
+        let pareto = Quantiles::pareto(MS, 2_500_000).expect("it can be");
+        let heavy = Quantiles::pareto(MS / 100, 1_200_000).expect("it can be");
         for step in 1..4_400 {
             let exceeded = (f64::from(step) * -0.0072).exp2();
             let cases = [
@@ -399,10 +399,10 @@ mod tests {
             (2.866_516e-7, 5.0),
             (9.865_876e-10, 6.0),
         ];
-        for sigma in [0_u32, 200, 500, 1_000] {
+        for sigma in [0_u32, 200_000, 500_000, 1_000_000] {
             let quantiles = Quantiles::log_normal(5 * MS, sigma).expect("it can be");
             for (exceeded, normal) in known {
-                let expected = 5e6 * (normal * f64::from(sigma) / 1000.0).exp();
+                let expected = 5e6 * (normal * f64::from(sigma) / 1e6).exp();
                 let error = (at(&quantiles, exceeded) / expected - 1.0).abs();
                 assert!(error < 1e-3, "sigma {sigma} at {normal}: {error}");
             }
@@ -468,12 +468,12 @@ mod tests {
                 "a latency of 3600.001s is above the longest of 3600s",
             ),
             (
-                Quantiles::log_normal(MS, 10_001),
-                "a sigma of 10.001 is above 10",
+                Quantiles::log_normal(MS, 10_000_001),
+                "a sigma of 10.000001 is above 10",
             ),
             (
-                Quantiles::pareto(MS, 99),
-                "a shape of 0.099 is not from 0.1 to 100",
+                Quantiles::pareto(MS, 99_999),
+                "a shape of 0.099999 is not from 0.1 to 100",
             ),
             (Quantiles::from_sample(&[]), "there is no quantile"),
             (
@@ -493,9 +493,9 @@ mod tests {
             assert_eq!(quantiles.expect_err(message).to_string(), message);
         }
         for (quantiles, longest) in [
-            (Quantiles::pareto(MS, 100), Quantiles::LONGEST),
+            (Quantiles::pareto(MS, 100_000), Quantiles::LONGEST),
             (
-                Quantiles::log_normal(Duration::ZERO, 10_000),
+                Quantiles::log_normal(Duration::ZERO, 10_000_000),
                 Duration::ZERO,
             ),
             (Quantiles::exponential(Duration::ZERO), Duration::ZERO),

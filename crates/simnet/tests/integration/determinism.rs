@@ -88,7 +88,7 @@ fn noisy(nodes: u32, seed: u64) -> Network {
 fn slow(nodes: u32, seed: u64, bytes_per_second: u64) -> Network {
     let mut network = noisy(nodes, seed);
     let links = &mut network.links;
-    let quantiles = Quantiles::log_normal(10 * MS, 700).expect("it can be");
+    let quantiles = Quantiles::log_normal(10 * MS, 700_000).expect("it can be");
     let tailed = Link {
         jitter: Jitter::Quantiles(quantiles.into()),
         ..Link::constant(4 * MS)

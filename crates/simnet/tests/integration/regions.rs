@@ -70,7 +70,7 @@ fn a_link_is_that_of_its_regions_unless_it_is_named_itself() {
 /// One way has the table, the other a constant latency, so a round trip shows the draw.
 #[test]
 fn latencies_come_from_the_table_of_their_link() {
-    let quantiles = Quantiles::pareto(10 * MS, 1_000).expect("it can be");
+    let quantiles = Quantiles::pareto(10 * MS, 1_000_000).expect("it can be");
     let mut network = network(2);
     let answer = Link::constant(MS);
     network.links.default = Link {
