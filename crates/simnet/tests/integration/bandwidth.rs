@@ -232,11 +232,11 @@ fn a_lost_segment_takes_bandwidth_again_and_is_waited_for_from_when_it_had_left(
         .default
         .clone()
         .with_bandwidth(per_second(64 * KIB));
-    network.links.default = link.clone();
-    // One second a segment: the second of three leaves at 2.02 s, into a partition.
+    network.links.default = link;
+    // One second a segment: the last of three leaves at 3.02 s, into a partition, and with it the end.
     network.faults.faults.push(Fault::Partition {
-        at: Time::from_millis(2_000),
-        until: Some(Time::from_millis(2_100)),
+        at: Time::from_millis(3_000),
+        until: Some(Time::from_millis(3_100)),
         groups: vec![vec![0]],
     });
     let mut world = world(
@@ -259,11 +259,11 @@ fn a_lost_segment_takes_bandwidth_again_and_is_waited_for_from_when_it_had_left(
     );
     world.run_until(Time::from_secs(60));
     let carried = world.carried();
-    assert_eq!((carried.lost, carried.retransmitted), (1, 64 << 10));
+    assert_eq!((carried.lost, carried.retransmitted), (2, 64 << 10));
     let notes = world.node(1).borrow();
-    // It is sent again at 2.22 s, behind the third, which leaves at 3.02 s.
+    // It is sent again at 3.22 s.
     let ms = Time::from_millis;
-    let expected = [ms(1_030), ms(4_030), ms(4_030)].map(|at| (64 << 10, at));
+    let expected = [ms(1_030), ms(2_030), ms(4_230)].map(|at| (64 << 10, at));
     assert_eq!(*notes, expected);
 }
 
