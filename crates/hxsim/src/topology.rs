@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use simnet::NodeId;
 
+use crate::diagnostic::code_lines;
+
 /// The shape of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topology {
@@ -215,18 +217,10 @@ impl Graph {
     pub fn parse(nodes: u32, text: &str) -> Result<Self, Vec<(Range<usize>, String)>> {
         let mut edges = Vec::new();
         let mut errors = Vec::new();
-        let mut from = 0;
-        for line in text.split_inclusive('\n') {
-            let code = line.split('#').next().unwrap_or_default();
-            let edge = code.trim();
-            let start = from + (code.len() - code.trim_start().len());
-            from += line.len();
-            if edge.is_empty() {
-                continue;
-            }
+        for (span, edge) in code_lines(text) {
             match parse_edge(nodes, edge) {
                 Ok(edge) => edges.push(edge),
-                Err(message) => errors.push((start..start + edge.len(), message)),
+                Err(message) => errors.push((span, message)),
             }
         }
         if !errors.is_empty() {

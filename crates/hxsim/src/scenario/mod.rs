@@ -5,13 +5,16 @@
 //!
 #![doc = concat!("```toml\n", include_str!("example.toml"), "```")]
 //!
-//! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent.
+//! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent. A bandwidth is a size a second
+//! (B/s, KiB/s, MiB/s, GiB/s, or kbit/s, Mbit/s, Gbit/s, which are powers of ten).
 
 mod document;
 mod fault;
+mod latency;
 mod network;
 mod quantity;
 mod read;
+mod region;
 mod section;
 mod workload;
 
@@ -38,7 +41,7 @@ pub struct Scenario {
     pub seed: u64,
     /// Who is whose neighbour.
     pub topology: Topology,
-    /// Latency and loss of each link.
+    /// Latency, loss and bandwidth of each link, and the nodes' own lines.
     pub links: Links,
     /// How streams use their links.
     pub stream: StreamModel,

@@ -1,6 +1,5 @@
 //! From a document to a scenario.
 
-use std::fs;
 use std::path::Path;
 
 use simnet::{Links, Schedule, Time};
@@ -24,7 +23,7 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
     let seed = section.or(problems, "seed", 1, integer(0));
 
     let topology = topology(problems, &mut section, count, directory);
-    let network = network::read(problems, &mut section, count);
+    let network = network::read(problems, &mut section, count, directory);
     let run = run(problems, &mut section);
     let horizon = run.as_ref().map(|run| run.horizon);
     let workload = workload::read(problems, &mut section, count, horizon, directory);
@@ -131,20 +130,11 @@ fn edges(
     nodes: u32,
     directory: &Path,
 ) -> Option<Topology> {
-    let path = directory.join(&file.value);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) => {
-            let message = format!("`{}` cannot be read: {}", path.display(), error.kind());
-            let hint = "paths are relative to the scenario's directory";
-            problems.add(&file.place, message, hint);
-            return None;
-        }
-    };
+    let (path, text) = problems.read_file(file, directory)?;
     match Graph::parse(nodes, &text) {
         Ok(graph) => Some(Topology::Edges(graph.edges().to_vec())),
         Err(errors) => {
-            let source = problems.add_source(path.display().to_string(), text);
+            let source = problems.add_source(path, text);
             for (span, message) in errors {
                 let place = Place::bytes(source, span);
                 problems.add(

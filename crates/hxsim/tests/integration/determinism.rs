@@ -12,7 +12,7 @@ use hxsim::scenario::Stop;
 use hxsim::topology::{Graph, Topology};
 use hxsim::workload::Workload;
 use proptest::prelude::*;
-use simnet::{Fault, Layout, Link, Links, Probability, Schedule, Time};
+use simnet::{Access, Bandwidth, Fault, Layout, Link, Links, Probability, Schedule, Time};
 
 use crate::drawn::{prepare, runner, topologies};
 
@@ -80,8 +80,15 @@ fn troubled() -> impl Strategy<Value = Scenario> {
     let cut = (0..3_000_u64, any::<u32>(), any::<u32>());
     let cuts = prop::collection::vec(cut, 0..4);
     let split = (0..3_000_u64, 1..2_000_u64, any::<u32>());
-    (topologies(12), any::<u64>(), cuts, prop::option::of(split)).prop_map(
-        |((nodes, topology), seed, cuts, split)| {
+    let rates = prop::option::of((20_000..2_000_000_u64, 20_000..2_000_000_u64));
+    (
+        topologies(12),
+        any::<u64>(),
+        cuts,
+        prop::option::of(split),
+        rates,
+    )
+        .prop_map(|((nodes, topology), seed, cuts, split, rates)| {
             let ms = Duration::from_millis;
             let link = Link::uniform(ms(20), ms(80)).with_loss(Probability::from_ppm(50_000));
             let cuts = cuts.into_iter().map(|(at, a, b)| Fault::Cut {
@@ -110,11 +117,18 @@ fn troubled() -> impl Strategy<Value = Scenario> {
                 ..Scenario::new(nodes)
             };
             scenario.stream.split = Probability::from_ppm(200_000);
+            if let Some((link, access)) = rates {
+                let links = &mut scenario.links;
+                links.default.bandwidth = Bandwidth::per_second(link);
+                links.access = Access {
+                    up: Bandwidth::per_second(access),
+                    down: Bandwidth::per_second(access * 2),
+                };
+            }
             scenario.run.horizon = Time::from_secs(10);
             scenario.run.stop = Stop::Horizon;
             scenario
-        },
-    )
+        })
 }
 
 #[test]

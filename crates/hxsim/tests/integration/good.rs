@@ -7,19 +7,53 @@ use hxsim::scenario::{Goal, NodeOptions, RunOptions, Stop, Strategy};
 use hxsim::topology::Topology;
 use hxsim::workload::{Body, Item, Workload};
 use proptest::prelude::*;
-use simnet::{Fault, Jitter, Link, Links, Probability, Schedule, StreamModel, Time};
+use simnet::{
+    Access, Bandwidth, Fault, Jitter, Link, Links, Members, Probability, Quantiles, Region,
+    Schedule, StreamModel, Time,
+};
 
 const ALL: &str = include_str!("../../src/scenario/example.toml");
 
 #[test]
 fn every_key_arrives_where_it_belongs() {
     let ms = Duration::from_millis;
-    let default = Link::uniform(ms(10), ms(90)).with_loss(Probability::from_ppm(2_500));
+    let mib = |mib: u64| Bandwidth::per_second(mib << 20);
+    let default = Link {
+        bandwidth: mib(100),
+        ..Link::uniform(ms(10), ms(90)).with_loss(Probability::from_ppm(2_500))
+    };
     let mut links = Links::all(default.clone());
+    links.access = Access {
+        up: mib(20),
+        down: mib(50),
+    };
+    let slow = Access {
+        up: mib(1),
+        ..links.access
+    };
+    links.access_exceptions.insert(5, slow);
+    let north = Region {
+        members: Members::Nodes(vec![0, 1, 2]),
+        access: None,
+    };
+    let south = Region {
+        members: Members::Weight(2),
+        access: Some(Access {
+            down: mib(10),
+            ..links.access
+        }),
+    };
+    links.regions.regions = vec![north, south];
+    let southward = Link {
+        bandwidth: mib(1),
+        ..default.clone()
+    };
+    links.regions.links.insert((0, 1), southward);
     let quick = Link {
         floor: Duration::from_micros(1),
         jitter: Jitter::Constant(Duration::from_micros(2)),
         loss: default.loss,
+        bandwidth: default.bandwidth,
     };
     links.exceptions.insert((0, 4), quick.clone());
     links.exceptions.insert((4, 0), quick);
@@ -97,6 +131,76 @@ fn what_is_not_said_is_as_in_a_scenario_made_in_rust() {
         Scenario::parse("short.toml", text.into(), &[]),
         Ok(expected)
     );
+}
+
+/// The links of a scenario of ten nodes with this `[network]`.
+fn links(network: &str) -> Links {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good.toml");
+    let text = format!(
+        "question = \"?\"\nnodes = 10\ntopology.kind = \"ring\"\nrun.horizon = \"1s\"\n[network]\n{network}"
+    );
+    let scenario = Scenario::parse(&path.to_string_lossy(), text, &[]);
+    scenario.unwrap_or_else(|bad| panic!("{bad}")).links
+}
+
+#[test]
+fn latencies_have_many_distributions() {
+    let ms = Duration::from_millis;
+    let sample = [1, 2, 2, 3, 5, 8, 40].map(ms);
+    let points = [(0, 1), (500_000, 3), (999_000, 20), (1_000_000, 200)];
+    let points = points.map(|(ppm, at)| (Probability::from_ppm(ppm), ms(at)));
+    let cases = [
+        ("exponential = \"5ms\"", Quantiles::exponential(ms(5))),
+        (
+            "log_normal = { median = \"5ms\", sigma = \"0.5\" }",
+            Quantiles::log_normal(ms(5), 500_000),
+        ),
+        (
+            "pareto = { scale = \"1ms\", shape = 2 }",
+            Quantiles::pareto(ms(1), 2_000_000),
+        ),
+        (
+            "quantiles = \"latencies/sample.txt\"",
+            Quantiles::from_sample(&sample),
+        ),
+        (
+            "quantiles = \"latencies/points.txt\"",
+            Quantiles::from_points(&points),
+        ),
+    ];
+    for (text, quantiles) in cases {
+        let quantiles = quantiles.expect("it can be");
+        let link = links(&format!("latency = {{ floor = \"20ms\", {text} }}")).default;
+        assert_eq!(link.floor, ms(20));
+        assert_eq!(link.jitter, Jitter::Quantiles(quantiles.into()), "{text}");
+    }
+}
+
+#[test]
+fn a_matrix_has_a_link_for_every_pair_of_its_places_and_others_can_be_said() {
+    let ms = Duration::from_millis;
+    let wan = links("matrix = \"wan\"\nloss = \"1%\"\nbandwidth = \"1Gbit/s\"\n");
+    assert_eq!(wan.regions.regions.len(), 10);
+    assert_eq!(wan.regions.links.len(), 100);
+    let like = |link: &Link| link.loss.as_ppm() == 10_000 && link.bandwidth.is_some();
+    assert!(wan.regions.links.values().all(like));
+    let local = wan.regions.links[&(5, 5)].floor;
+    assert_eq!(wan.lookahead(), local, "madrid is the smallest");
+
+    let two = links(
+        "matrix = \"wan\"\n[[network.region]]\nname = \"tokyo\"\nnodes = \"0..4\"\n\
+         [[network.region]]\nname = \"london\"\nnodes = \"4..10\"\n\
+         [[network.link]]\nfrom = \"london\"\nto = \"tokyo\"\nloss = \"5%\"\n\
+         [[network.link]]\nbetween = [\"tokyo\", \"tokyo\"]\nlatency = \"1ms\"\n\
+         [[network.link]]\nbetween = [0, 9]\nlatency = \"2ms\"\n",
+    );
+    let floor = |from, to| two.between(1, from, to).floor;
+    assert_eq!([floor(0, 3), floor(3, 0)], [ms(1), ms(1)]);
+    assert_eq!([floor(0, 9), floor(9, 0)], [ms(2), ms(2)]);
+    let there = Duration::from_micros(247_000 / 2);
+    assert_eq!(floor(9, 1), there - there / 50, "as the matrix says");
+    assert_eq!(two.between(1, 9, 1).loss.as_ppm(), 50_000);
+    assert_eq!(two.between(1, 1, 9).loss.as_ppm(), 0);
 }
 
 #[test]
