@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`scenario`] | a question about a network, from TOML or made in Rust |
+//! | [`decimal`] | decimal numbers that are integers within |
 //! | [`diagnostic`] | what is wrong with a scenario, shown where it stands |
 //! | [`topology`] | who is whose neighbour |
 //! | [`workload`] | what is published, when and where |
@@ -14,7 +15,9 @@
 //! | [`cli`] | what the command understands |
 
 pub mod cli;
+pub mod decimal;
 pub mod diagnostic;
+mod fixed;
 pub mod gossip;
 pub mod metrics;
 pub mod protocol;

@@ -13,6 +13,7 @@ mod network;
 mod quantity;
 mod read;
 mod section;
+mod topology;
 mod workload;
 
 use std::fs;

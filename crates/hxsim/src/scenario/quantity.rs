@@ -6,6 +6,7 @@ use simnet::{NodeId, Probability, Time};
 
 use super::document::{Content, Value};
 use super::section::Wrong;
+use crate::decimal::Decimal;
 
 pub(super) fn text(value: &Value) -> Result<String, Wrong> {
     match &value.content {
@@ -235,10 +236,31 @@ pub(super) fn probability(value: &Value) -> Result<Probability, Wrong> {
     }
 }
 
+/// A number that is not negative, exact to a millionth: a whole one, or one with decimals in quotes.
+pub(super) fn decimal(value: &Value) -> Result<Decimal, Wrong> {
+    let hint = "write 8, or \"7.5\" with at most six decimals and in quotes";
+    match &value.content {
+        Content::Integer(_) => Ok(Decimal::whole(integer(0)(value)?)),
+        Content::Text(text) => scaled(text, &[("", Decimal::ONE.millionths())])
+            .map(Decimal::from_millionths)
+            .ok_or_else(|| Wrong::new(format!("`{text}` is no number"), hint)),
+        _ => Err(Wrong::kind(value, hint)),
+    }
+}
+
+/// A decimal number that is not zero.
+pub(super) fn positive_decimal(value: &Value) -> Result<Decimal, Wrong> {
+    match decimal(value)? {
+        Decimal::ZERO => Err(Wrong::new("this must be more than zero", "")),
+        number => Ok(number),
+    }
+}
+
 /// A decimal number and its unit, as a whole number of the least unit; `None` if it is not whole, or not that at all.
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let split = unit.unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let unit = unit.trim_start();
     let &(_, factor) = units.iter().find(|(name, _)| *name == unit)?;
@@ -299,6 +321,17 @@ mod tests {
         assert_eq!(ppm("100%"), Some(1_000_000));
         assert_eq!(ppm("101%"), None);
         assert_eq!(ppm("0.05"), None);
+    }
+
+    #[test]
+    fn decimals_are_exact_to_a_millionth() {
+        let millionths = |text| decimal(&written(text)).ok().map(Decimal::millionths);
+        assert_eq!(millionths("7.5"), Some(7_500_000));
+        assert_eq!(millionths("0.000001"), Some(1));
+        assert_eq!(millionths("12"), Some(12_000_000));
+        for nonsense in ["0.0000001", "", ".", "1.", "-1", "1e3", "5%"] {
+            assert_eq!(millionths(nonsense), None, "{nonsense}");
+        }
     }
 
     #[test]

@@ -25,6 +25,16 @@ pub(super) struct Located<T> {
     pub(super) place: Place,
 }
 
+impl<T> Located<T> {
+    /// What is made of the value stands where the value stood.
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Located<U> {
+        Located {
+            value: make(self.value),
+            place: self.place,
+        }
+    }
+}
+
 /// One table of the scenario while it is read.
 pub(super) struct Section<'t> {
     table: &'t Table,

@@ -3,8 +3,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use hxsim::Scenario;
+use hxsim::decimal::Decimal;
 use hxsim::scenario::{Goal, NodeOptions, RunOptions, Stop, Strategy};
-use hxsim::topology::Topology;
+use hxsim::topology::{Density, Reach, Topology};
 use hxsim::workload::{Body, Item, Workload};
 use proptest::prelude::*;
 use simnet::{Fault, Jitter, Link, Links, Probability, Schedule, StreamModel, Time};
@@ -97,6 +98,76 @@ fn what_is_not_said_is_as_in_a_scenario_made_in_rust() {
         Scenario::parse("short.toml", text.into(), &[]),
         Ok(expected)
     );
+}
+
+#[test]
+fn every_topology_is_read_with_its_parameters() {
+    let mean = Decimal::from_millionths(12_500_000);
+    let rewire = Probability::from_ppm(100_000);
+    let radius = Decimal::from_millionths(250_000);
+    let read = [
+        ("kind = 'tree', arity = 2", Topology::Tree { arity: 2 }),
+        ("kind = 'grid'", Topology::Grid { width: None }),
+        (
+            "kind = 'grid', width = 10",
+            Topology::Grid { width: Some(10) },
+        ),
+        ("kind = 'torus'", Topology::Torus { width: None }),
+        (
+            "kind = 'torus', width = 8",
+            Topology::Torus { width: Some(8) },
+        ),
+        ("kind = 'hypercube'", Topology::Hypercube),
+        (
+            "kind = 'random_regular', degree = 8",
+            Topology::RandomRegular { degree: 8 },
+        ),
+        (
+            "kind = 'erdos_renyi', p = '10%'",
+            Topology::ErdosRenyi(Density::Probability(rewire)),
+        ),
+        (
+            "kind = 'erdos_renyi', mean_degree = '12.5'",
+            Topology::ErdosRenyi(Density::MeanDegree(mean)),
+        ),
+        (
+            "kind = 'watts_strogatz', degree = 6, rewire = '10%'",
+            Topology::WattsStrogatz { degree: 6, rewire },
+        ),
+        (
+            "kind = 'watts_strogatz', degree = 2",
+            Topology::WattsStrogatz {
+                degree: 2,
+                rewire: Probability::ZERO,
+            },
+        ),
+        (
+            "kind = 'barabasi_albert', attach = 3",
+            Topology::BarabasiAlbert { attach: 3 },
+        ),
+        (
+            "kind = 'geometric', mean_degree = '12.5', space = 'square'",
+            Topology::Geometric {
+                reach: Reach::MeanDegree(mean),
+                torus: false,
+            },
+        ),
+        (
+            "kind = 'geometric', radius = '0.25', space = 'torus'",
+            Topology::Geometric {
+                reach: Reach::Radius(radius),
+                torus: true,
+            },
+        ),
+    ];
+    for (text, topology) in read {
+        let text = format!(
+            "question = '?'\nnodes = 64\ntopology = {{ {text} }}\nnetwork.latency = '1ms'\nrun.horizon = '1s'\n"
+        );
+        let scenario = Scenario::parse("x.toml", text, &[]).unwrap_or_else(|bad| panic!("{bad}"));
+        assert_eq!(scenario.topology, topology);
+        assert!(topology.graph(64, 1).is_ok());
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod command;
 mod determinism;
 mod drawn;
 mod endings;
+mod families;
 mod good;
 mod guarantee;
 mod latency;
