@@ -20,11 +20,11 @@ pub(super) fn check(nodes: u32, density: Density) -> Result<u64, TopologyError> 
     }
     let chance = Chance::new(nodes, density);
     let others = u64::from(nodes.saturating_sub(1));
-    // The mean number of isolated nodes is n * (1 - p)^(n - 1): one at most?
-    let alone = chance
+    // A node is isolated with the chance (1 - p)^(n - 1), which is e to the power of minus this.
+    let exponent = chance
         .decay()
         .map(|decay| u128::from(decay) * u128::from(others));
-    if nodes > 1 && alone.is_some_and(|alone| alone < u128::from(fixed::ln(nodes.into()))) {
+    if exponent.is_some_and(|exponent| exponent < connecting(nodes)) {
         let least = least_degree(nodes);
         return Err(TopologyError::Sparse { least, nodes });
     }
