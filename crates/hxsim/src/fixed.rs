@@ -7,9 +7,9 @@
 pub(crate) const BITS: u32 = 58;
 
 const FRACTION: u64 = (1 << BITS) - 1;
-/// ln 2 and log2 e, with 64 and 62 fractional bits.
+/// ln 2 and log2 e, with 64 and 60 fractional bits.
 const LN_2: u64 = 0xb172_17f7_d1cf_79ab;
-const LOG2_E: u64 = 0x5c55_1d94_ae0b_f85d;
+const LOG2_E: u64 = 0x1715_4765_2b82_fe17;
 
 /// The binary logarithm, digit by digit: squaring a number doubles its logarithm. That of 0 is taken for 0.
 pub(crate) const fn log2(x: u64) -> u64 {
@@ -51,7 +51,7 @@ pub(crate) const fn decay(x: u64) -> u64 {
 }
 
 /// Minus the binary logarithm of a number that is uniform over `(0, 1]`.
-fn neg_log2(raw: u64) -> u64 {
+pub(crate) fn neg_log2(raw: u64) -> u64 {
     (63 << BITS) - log2((raw >> 1) + 1)
 }
 
@@ -120,9 +120,9 @@ fn exp2(fraction: u64) -> u64 {
     product
 }
 
-/// `e^x` is `2^(x log2 e)`: from the one exponent to the other.
+/// `e^x` is `2^(x log2 e)`: from the one exponent to the other, which may be some 200 at most.
 pub(crate) const fn exponent_of_e(x: i128) -> i128 {
-    (x * LOG2_E as i128) >> 62
+    (x * LOG2_E as i128) >> 60
 }
 
 #[cfg(test)]
