@@ -8,7 +8,8 @@ use super::document::Value;
 use super::quantity::{integer, node_count, positive_duration, sentence, time, word};
 use super::section::{Located, Problems, Section};
 use super::{
-    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, fault, network, topology, workload,
+    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, fault, measure, network, topology,
+    workload,
 };
 
 /// Reads everything, so that all mistakes are found; `None` only if a diagnostic says why.
@@ -27,6 +28,7 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
     let run = run(problems, &mut section);
     let horizon = run.as_ref().map(|run| run.horizon);
     let workload = workload::read(problems, &mut section, count, horizon, directory);
+    let measure = measure::read(problems, &mut section, horizon, workload.as_ref());
     let node = node(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
     section.close(problems);
@@ -46,6 +48,7 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         workload,
         node,
         run: run?,
+        measure,
         schedule: Schedule { faults },
     })
 }

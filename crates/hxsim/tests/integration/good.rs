@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hxsim::Scenario;
 use hxsim::decimal::Decimal;
-use hxsim::scenario::{Goal, NodeOptions, RunOptions, Stop, Strategy};
+use hxsim::scenario::{Goal, Measure, NodeOptions, RunOptions, Stop, Strategy};
 use hxsim::topology::{Density, Reach, Topology};
 use hxsim::workload::{
     Arrivals, Body, Item, Process, Publishers, Share, Size, Synthetic, Turns, Workload,
@@ -62,6 +62,10 @@ fn every_key_arrives_where_it_belongs() {
             stop: Stop::Horizon,
             goal: Goal::Union,
         },
+        measure: Some(Measure {
+            from: Time::from_secs(1),
+            until: Time::from_secs(100),
+        }),
         schedule: Schedule {
             faults: vec![
                 Fault::Partition {

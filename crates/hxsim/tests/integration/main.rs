@@ -9,6 +9,7 @@ mod families;
 mod good;
 mod guarantee;
 mod latency;
+mod measuring;
 mod metrics;
 mod planted;
 mod redundancy;
