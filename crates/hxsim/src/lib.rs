@@ -10,13 +10,16 @@
 //! | [`protocol`] | what a node must be to be run: ours, or your own |
 //! | [`run`](mod@run) | a protocol in a scenario's network, and the proof that its history is one |
 //! | [`gossip`] | our own protocol in that place |
+//! | [`counters`] | what was counted up to an instant, and between two of them |
 //! | [`metrics`] | the figures of a run |
 //! | [`report`] | those figures for people and for programs |
 //! | [`cli`] | what the command understands |
 
 pub mod cli;
+pub mod counters;
 pub mod decimal;
 pub mod diagnostic;
+mod fixed;
 pub mod gossip;
 pub mod metrics;
 pub mod protocol;

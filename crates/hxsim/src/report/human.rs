@@ -33,11 +33,8 @@ impl Report {
             Outcome::NotConverged | Outcome::InvariantBroken => ("✗", RED),
             Outcome::Inconclusive | Outcome::Interrupted => ("?", YELLOW),
         };
-        let at = match self.metrics.convergence.t100_ns {
-            Some(t100) if self.outcome == Outcome::Converged => t100,
-            _ => self.ended_ns,
-        };
-        let words = format!("{mark} {} at {}", self.outcome.words(), duration(at));
+        let at = duration(self.over_ns());
+        let words = format!("{mark} {} at {at}", self.outcome.words());
         format!(
             "{}  {} · seed {} · digest {}",
             painted(&words, paint, colour),
@@ -179,6 +176,12 @@ impl Report {
                 ),
             ),
         ];
+        if let Some(measured) = &self.measured {
+            let hashes = things(measured.items, "hash", "hashes");
+            let (from, until) = (duration(measured.from_ns), duration(measured.until_ns));
+            let text = format!("{hashes} of {from} to {until}, and what was sent meanwhile");
+            rows.insert(1, ("measured", text));
+        }
         let undelivered = convergence.pairs - convergence.delivered;
         if self.outcome == Outcome::Converged && undelivered > 0 {
             let text = format!(

@@ -11,11 +11,13 @@
 mod document;
 mod fault;
 mod latency;
+mod measure;
 mod network;
 mod quantity;
 mod read;
 mod region;
 mod section;
+mod topology;
 mod workload;
 
 use std::fs;
@@ -51,6 +53,8 @@ pub struct Scenario {
     pub node: NodeOptions,
     /// How long it goes on.
     pub run: RunOptions,
+    /// The part of the run that the figures speak of; `None` is all of it.
+    pub measure: Option<Measure>,
     /// What goes wrong.
     pub schedule: Schedule,
 }
@@ -91,6 +95,25 @@ pub struct RunOptions {
     pub goal: Goal,
 }
 
+/// The part of a run that its figures speak of: what is before is warming up, and what is after lets the last items spread.
+///
+/// - Items are those that are published in `from .. until`. Deliveries, reliability, coverage, delays, redundancy and hops are theirs, whenever they are
+///   delivered; instants are since the start of the run.
+/// - Frames and bytes are those sent in `from .. until`, of whatever item: the difference of what was counted at both cuts. So are those of a node,
+///   and those of edges that carried no body in that time. What is in flight is so at `until`, so that what was at `from` is missing where totals are
+///   balanced.
+/// - Figures that divide the one by the other (control bytes a delivery, traffic over ideal, frames for each item and node) mean something if as much
+///   is left undone at the end as was at the beginning: while the network keeps up with what is published.
+///
+/// What must be reached is judged on all items, and a run does not end by that before `until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// The first instant that counts.
+    pub from: Time,
+    /// The first that counts no more.
+    pub until: Time,
+}
+
 /// What the nodes shall reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Goal {
@@ -111,6 +134,13 @@ pub enum Stop {
     Horizon,
 }
 
+impl Measure {
+    /// Whether an instant lies within.
+    pub fn contains(self, at: Time) -> bool {
+        (self.from..self.until).contains(&at)
+    }
+}
+
 impl Scenario {
     /// A ring of `nodes` over links of 10 ms without loss or faults, and nothing published; a minute of virtual time.
     pub fn new(nodes: u32) -> Self {
@@ -125,6 +155,7 @@ impl Scenario {
             workload: None,
             node: NodeOptions::default(),
             run: RunOptions::default(),
+            measure: None,
             schedule: Schedule::default(),
         }
     }

@@ -178,22 +178,22 @@ pub(super) fn milliseconds(number: &str) -> Option<Duration> {
     let ns = scaled(number, &[("", 1_000_000)])?;
     Some(Duration::from_nanos(ns))
 }
+const DURATIONS: [(&str, u64); 6] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
 
 /// A length of time: a number and its unit.
 pub(super) fn duration(value: &Value) -> Result<Duration, Wrong> {
-    const UNITS: [(&str, u64); 6] = [
-        ("ns", 1),
-        ("us", 1_000),
-        ("ms", 1_000_000),
-        ("s", 1_000_000_000),
-        ("m", 60_000_000_000),
-        ("h", 3_600_000_000_000),
-    ];
     let hint = "write \"10ms\", \"1.5s\" or \"1m\" (units: ns, us, ms, s, m, h)";
     let Content::Text(text) = &value.content else {
         return Err(Wrong::kind(value, hint));
     };
-    let number = scaled(text, &UNITS);
+    let number = scaled(text, &DURATIONS);
     let number = number.ok_or_else(|| Wrong::new(format!("`{text}` is no duration"), hint))?;
     Ok(Duration::from_nanos(number))
 }
@@ -205,6 +205,27 @@ pub(super) fn positive_duration(value: &Value) -> Result<Duration, Wrong> {
         return Err(Wrong::new("this must be more than zero", ""));
     }
     Ok(duration)
+}
+
+/// How often something happens, as the mean time from one to the next.
+pub(super) fn rate(value: &Value) -> Result<Duration, Wrong> {
+    let hint = "write \"5/s\" or \"0.5/m\" (units: ns, us, ms, s, m, h)";
+    let Content::Text(text) = &value.content else {
+        return Err(Wrong::kind(value, hint));
+    };
+    let parts = text.split_once('/').and_then(|(number, unit)| {
+        let number = scaled(number, &[("", Decimal::ONE.millionths())])?;
+        let &(_, ns) = DURATIONS.iter().find(|(name, _)| *name == unit.trim())?;
+        Some((number, ns))
+    });
+    let (number, ns) = parts.ok_or_else(|| Wrong::new(format!("`{text}` is no rate"), hint))?;
+    let million = u128::from(Decimal::ONE.millionths());
+    let mean = (u128::from(ns) * million).checked_div(number.into());
+    let mean = mean.ok_or_else(|| Wrong::new("this must be more than zero", ""))?;
+    match u64::try_from(mean) {
+        Ok(0) | Err(_) => Err(Wrong::new("time is whole nanoseconds", "at most \"1/ns\"")),
+        Ok(mean) => Ok(Duration::from_nanos(mean)),
+    }
 }
 
 /// An instant, as the time since the start.
@@ -285,6 +306,14 @@ pub(super) fn decimal(value: &Value) -> Result<Decimal, Wrong> {
             .map(Decimal::from_millionths)
             .ok_or_else(|| Wrong::new(format!("`{text}` is no number"), hint)),
         _ => Err(Wrong::kind(value, hint)),
+    }
+}
+
+/// A decimal number that is not zero.
+pub(super) fn positive_decimal(value: &Value) -> Result<Decimal, Wrong> {
+    match decimal(value)? {
+        Decimal::ZERO => Err(Wrong::new("this must be more than zero", "")),
+        number => Ok(number),
     }
 }
 

@@ -10,7 +10,7 @@ use hxsim::gossip::Gossip;
 use hxsim::run::{self, End};
 use hxsim::scenario::Stop;
 use hxsim::topology::{Graph, Topology};
-use hxsim::workload::Workload;
+use hxsim::workload::{Arrivals, Synthetic, Workload};
 use proptest::prelude::*;
 use simnet::{Access, Bandwidth, Fault, Layout, Link, Links, Probability, Schedule, Time};
 
@@ -104,13 +104,10 @@ fn troubled() -> impl Strategy<Value = Scenario> {
                 seed,
                 topology,
                 links: Links::all(link),
-                workload: Some(Workload::Synthetic {
-                    publishers: nodes.min(3),
-                    count: 3,
-                    size: 2_000,
-                    share: Probability::ZERO,
-                    at: Time::from_millis(300),
-                }),
+                workload: Some(Workload::Synthetic(Synthetic {
+                    arrivals: Arrivals::At(Time::from_millis(300)),
+                    ..Synthetic::held(nodes.min(3), 3, 2_000)
+                })),
                 schedule: Schedule {
                     faults: cuts.chain(split).collect(),
                 },
@@ -176,7 +173,7 @@ fn files_are_whole_on_every_node() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     scenario.workload = Some(Workload::Directory {
         path: directory.clone(),
-        at: Time::ZERO,
+        arrivals: Arrivals::At(Time::ZERO),
     });
     let (graph, gossip) = prepare(&scenario);
     let run = run::run(&gossip, &scenario, &graph, Layout::default(), |_| {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use hxsim::Scenario;
 use hxsim::topology::Topology;
-use hxsim::workload::{Body, Workload};
+use hxsim::workload::{Arrivals, Body, Synthetic, Workload};
 use proptest::prelude::*;
-use simnet::{Bandwidth, Link, Links, Probability, Time};
+use simnet::{Bandwidth, Link, Links, Time};
 
 use crate::drawn::{prepare, runner, some_nodes, topologies, world};
 
@@ -83,13 +83,10 @@ fn a_long_body_takes_its_length_over_the_bandwidth_on_every_hop() {
     let mut scenario = Scenario {
         topology: Topology::Line,
         links: Links::all(Link::constant(latency).with_bandwidth(bandwidth)),
-        workload: Some(Workload::Synthetic {
-            publishers: 1,
-            count: 1,
-            size: 10 << 20,
-            share: Probability::ZERO,
-            at: Time::ZERO + PUBLISHED,
-        }),
+        workload: Some(Workload::Synthetic(Synthetic {
+            arrivals: Arrivals::At(Time::ZERO + PUBLISHED),
+            ..Synthetic::held(1, 1, 10 << 20)
+        })),
         ..Scenario::new(4)
     };
     // More than fits on the way, or the reader's credit would decide.
