@@ -1,5 +1,6 @@
 //! `[network]`: links, their exceptions, and how streams use them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,47 +27,14 @@ pub(super) fn read(
     let default = default(problems, &mut section, matrix.as_ref(), directory);
     let access = access(problems, &mut section, Access::default());
     let mut named = region::read(problems, &mut section, nodes, matrix.as_ref(), access);
-    if let Some(default) = &default {
-        for link in named.regions.links.values_mut() {
-            link.loss = default.loss;
-            link.bandwidth = default.bandwidth;
-        }
+    // Without a default the scenario is wrong, but its other mistakes are still to be found.
+    let base = default.clone().unwrap_or(Link::constant(Link::LEAST_FLOOR));
+    for link in named.regions.links.values_mut() {
+        link.loss = base.loss;
+        link.bandwidth = base.bandwidth;
     }
-    let mut exceptions = Vec::new();
-    for mut one in section.sections(problems, "link", "`[[network.link]]`") {
-        let ends = ends(problems, &mut one, nodes, &named);
-        let said = said(problems, &mut one, directory);
-        if let (Some(Ends::Nodes(_)), Some(_), false) = (&ends, &matrix, one.has("latency")) {
-            let hint = "the matrix says nothing of a single link";
-            problems.add(one.place(), "`[[network.link]]` lacks `latency`", hint);
-        }
-        one.close(problems);
-        let (Some(said), Some(default)) = (said, &default) else {
-            continue;
-        };
-        match ends {
-            Some(Ends::Nodes(pairs)) => {
-                exceptions.extend(pairs.into_iter().map(|pair| (pair, said.over(default))));
-            }
-            Some(Ends::Regions(pairs)) => {
-                for pair in pairs {
-                    let link = named.regions.links.get(&pair).unwrap_or(default);
-                    let link = said.over(link);
-                    named.regions.links.insert(pair, link);
-                }
-            }
-            None => {}
-        }
-    }
-
-    let mut access_exceptions = Vec::new();
-    for mut one in section.sections(problems, "node", "`[[network.node]]`") {
-        let members = one.required(problems, "nodes", "nodes = \"0..10\"", node_set(nodes));
-        let access = self::access(problems, &mut one, access);
-        one.close(problems);
-        let members = members.map(|members| members.value).unwrap_or_default();
-        access_exceptions.extend(members.into_iter().map(|node| (node, access)));
-    }
+    let exceptions = exceptions(problems, &mut section, nodes, directory, &base, &mut named);
+    let access_exceptions = access_exceptions(problems, &mut section, nodes, access);
     let stream = match section.section(problems, "stream", "`[network.stream]`") {
         Some(section) => stream(problems, section),
         None => StreamModel::default(),
@@ -75,12 +43,66 @@ pub(super) fn read(
     let links = Links {
         default: default?,
         regions: named.regions,
-        exceptions: exceptions.into_iter().collect(),
+        exceptions,
         access,
-        access_exceptions: access_exceptions.into_iter().collect(),
+        access_exceptions,
     };
     Some((links, stream))
 }
+
+/// `[[network.link]]`: links that are others. Those between regions go to the regions.
+fn exceptions(
+    problems: &mut Problems,
+    network: &mut Section<'_>,
+    nodes: Option<u32>,
+    directory: &Path,
+    base: &Link,
+    named: &mut Named,
+) -> BTreeMap<(NodeId, NodeId), Link> {
+    let has_matrix = network.has("matrix");
+    let mut exceptions = BTreeMap::new();
+    for mut section in network.sections(problems, "link", "`[[network.link]]`") {
+        let ends = ends(problems, &mut section, nodes, named);
+        let said = said(problems, &mut section, directory);
+        if has_matrix && matches!(ends, Some(Ends::Nodes(_))) && !section.has("latency") {
+            let hint = "the matrix says nothing of a single link";
+            problems.add(section.place(), "`[[network.link]]` lacks `latency`", hint);
+        }
+        section.close(problems);
+        match (ends, said) {
+            (Some(Ends::Nodes(pairs)), Some(said)) => {
+                exceptions.extend(pairs.into_iter().map(|pair| (pair, said.over(base))));
+            }
+            (Some(Ends::Regions(pairs)), Some(said)) => {
+                for pair in pairs {
+                    let link = said.over(named.regions.links.get(&pair).unwrap_or(base));
+                    named.regions.links.insert(pair, link);
+                }
+            }
+            _ => {}
+        }
+    }
+    exceptions
+}
+
+/// `[[network.node]]`: nodes whose lines are others.
+fn access_exceptions(
+    problems: &mut Problems,
+    network: &mut Section<'_>,
+    nodes: Option<u32>,
+    base: Access,
+) -> BTreeMap<NodeId, Access> {
+    let mut exceptions = BTreeMap::new();
+    for mut section in network.sections(problems, "node", "`[[network.node]]`") {
+        let members = section.required(problems, "nodes", "nodes = \"0..10\"", node_set(nodes));
+        let access = access(problems, &mut section, base);
+        section.close(problems);
+        let members = members.map(|members| members.value).unwrap_or_default();
+        exceptions.extend(members.into_iter().map(|node| (node, access)));
+    }
+    exceptions
+}
+
 /// What a section says of a link.
 struct Said {
     latency: Option<(Duration, Jitter)>,

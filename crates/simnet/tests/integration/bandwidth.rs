@@ -398,7 +398,8 @@ proptest! {
                 return;
             }
             let (mut stream, _) = crate::world::accept(&host).await;
-            notes.borrow_mut().push(read_all(&mut stream).await);
+            let read = read_all(&mut stream).await;
+            notes.borrow_mut().push(read);
         });
         for tenth in 1..=600 {
             world.run_until(Time::from_millis(tenth * 100));
