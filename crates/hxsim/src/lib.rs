@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`scenario`] | a question about a network, from TOML or made in Rust |
+//! | [`decimal`] | decimal numbers that are integers within |
 //! | [`diagnostic`] | what is wrong with a scenario, shown where it stands |
 //! | [`topology`] | who is whose neighbour |
 //! | [`workload`] | what is published, when and where |
@@ -10,13 +11,17 @@
 //! | [`run`](mod@run) | a protocol in a scenario's network, and the proof that its history is one |
 //! | [`trial`] | any protocol in a scenario, told to people; and the first of many seeds that fails |
 //! | [`gossip`] | our own protocol in that place |
+//! | [`counters`] | what was counted up to an instant, and between two of them |
 //! | [`metrics`] | the figures of a run |
 //! | [`report`] | those figures for people and for programs |
 //! | [`template`] | what `hxsim new` writes |
 //! | [`cli`] | what the command understands |
 
 pub mod cli;
+pub mod counters;
+pub mod decimal;
 pub mod diagnostic;
+mod fixed;
 pub mod gossip;
 pub mod metrics;
 pub mod protocol;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hash_exchange::Tally;
 use simnet::{Host, NodeId};
 
 /// A protocol whose nodes a scenario runs: ours, or one of your own.
@@ -27,6 +28,12 @@ pub trait Protocol {
     fn missing(&self, nodes: &[Self::Snapshot]) -> Vec<String> {
         let _ = nodes;
         Vec::new()
+    }
+
+    /// The frames that a node has sent, if it counts them; reports have none otherwise.
+    fn sent(&self, node: &Self::Node) -> Tally {
+        let _ = node;
+        Tally::default()
     }
 
     /// What must hold at every check.

@@ -5,8 +5,9 @@ use std::fmt;
 use std::ops::{ControlFlow, Range};
 
 use serde::Serialize;
-use simnet::{InvalidNetwork, Layout, World};
+use simnet::{InvalidNetwork, Layout};
 
+use crate::counters::Counters;
 use crate::metrics::NetworkTotals;
 use crate::protocol::Protocol;
 use crate::report::{
@@ -171,19 +172,6 @@ fn graph(scenario: &Scenario) -> Result<Graph, Impossible> {
     Ok(scenario.topology.graph(scenario.nodes, scenario.seed)?)
 }
 
-/// What the links of a world have carried so far.
-pub(crate) fn totals<T>(world: &World<T>) -> NetworkTotals {
-    let carried = world.carried();
-    NetworkTotals {
-        accepted: carried.accepted,
-        delivered: carried.delivered,
-        discarded: carried.discarded,
-        in_flight: world.in_flight(),
-        retransmitted: carried.retransmitted,
-        segments: carried.segments,
-    }
-}
-
 /// How a run ended, once its bytes are accounted for.
 pub(crate) fn outcome<P: Protocol>(
     run: &Run<P>,
@@ -231,15 +219,14 @@ impl Trial {
         run: &Run<P>,
         curve: Vec<Reached>,
     ) -> Self {
-        let network = totals(&run.world);
-        let (outcome, failure) = outcome(run, &network);
+        let total = Counters::new(protocol, &run.world);
+        let (outcome, failure) = outcome(run, &total.network);
         let mut missing = Vec::new();
         if outcome != Outcome::Converged {
             let nodes: Vec<_> = run.world.nodes().map(|it| protocol.snapshot(it)).collect();
             missing = protocol.missing(&nodes);
             missing.truncate(Self::LISTED_MAX);
         }
-        let carried = run.world.carried_by_node();
         let end = curve.last();
         Self {
             schema: Self::SCHEMA,
@@ -259,8 +246,8 @@ impl Trial {
             have: end.map_or(0, |end| end.have),
             of: end.map_or(0, |end| end.of),
             curve,
-            network,
-            node_bytes_max: carried.iter().map(|it| it.accepted).max().unwrap_or(0),
+            network: total.network,
+            node_bytes_max: total.node_bytes.iter().copied().max().unwrap_or(0),
             faults: FaultSpan::of(&scenario.schedule),
             failure,
             missing,

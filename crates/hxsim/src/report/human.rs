@@ -29,13 +29,9 @@ impl Report {
 
     /// How it ended, in one line without a newline. Colour only if told.
     pub fn verdict(&self, colour: bool) -> String {
-        let at = match self.metrics.convergence.t100_ns {
-            Some(t100) if self.outcome == Outcome::Converged => t100,
-            _ => self.ended_ns,
-        };
         format!(
             "{}  {} · seed {} · digest {}",
-            ending(self.outcome, at, colour),
+            ending(self.outcome, self.over_ns(), colour),
             self.scenario,
             self.seed,
             self.digest
@@ -120,6 +116,12 @@ impl Report {
                 ),
             ),
         ];
+        if let Some(measured) = &self.measured {
+            let hashes = things(measured.items, "hash", "hashes");
+            let (from, until) = (duration(measured.from_ns), duration(measured.until_ns));
+            let text = format!("{hashes} of {from} to {until}, and what was sent meanwhile");
+            rows.insert(1, ("measured", text));
+        }
         let undelivered = convergence.pairs - convergence.delivered;
         if self.outcome == Outcome::Converged && undelivered > 0 {
             let text = format!(

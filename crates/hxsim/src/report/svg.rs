@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::quantity::{count, duration, duration_like, things};
 use super::text::wrap;
-use super::{FaultSpan, Outcome, Report};
+use super::{FaultSpan, Report};
 
 impl Report {
     /// The coverage curve as an SVG document.
@@ -54,10 +54,6 @@ impl Report {
     }
 
     fn subtitle(&self) -> String {
-        let at = match self.metrics.convergence.t100_ns {
-            Some(t100) if self.outcome == Outcome::Converged => t100,
-            _ => self.ended_ns,
-        };
         format!(
             "{} · {} · {} · seed {} · {} at {}",
             self.scenario,
@@ -65,7 +61,7 @@ impl Report {
             things(self.items, "hash", "hashes"),
             self.seed,
             self.outcome.words(),
-            duration(at)
+            duration(self.over_ns())
         )
     }
 
@@ -131,9 +127,14 @@ impl Report {
         }
         let (x, y) = ((LEFT + RIGHT) / 2, BOTTOM + 40);
         let pairs = count(self.metrics.convergence.pairs);
+        let measured = self.measured.as_ref().map(|measured| {
+            let (from, until) = (duration(measured.from_ns), duration(measured.until_ns));
+            format!(" of what was published from {from} to {until}")
+        });
+        let of = measured.unwrap_or_default();
         writeln!(
             svg,
-            r#"<text class="quiet mid" x="{x}" y="{y}">share of {pairs} deliveries over virtual time</text>"#
+            r#"<text class="quiet mid" x="{x}" y="{y}">share of {pairs} deliveries{of} over virtual time</text>"#
         )
     }
 

@@ -45,14 +45,42 @@ fn resolved(root: &Value, schema: &Value) -> Value {
 /// The variants of a schema that are tables.
 fn variants(root: &Value, schema: &Value) -> Vec<Value> {
     let schema = resolved(root, schema);
+    if schema["properties"].is_object() {
+        return alternatives(&schema);
+    }
     let any = schema.get("oneOf").or_else(|| schema.get("anyOf"));
-    let each = any
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_else(|| vec![schema.clone()]);
-    let each = each.iter().map(|variant| resolved(root, variant));
-    each.filter(|variant| variant["properties"].is_object())
-        .collect()
+    let each = any.and_then(Value::as_array).into_iter().flatten();
+    each.flat_map(|variant| variants(root, variant)).collect()
+}
+
+/// A table for each of the alternatives of which it requires one.
+fn alternatives(table: &Value) -> Vec<Value> {
+    let of = |key: &str| -> Vec<Vec<Value>> {
+        let each = table[key].as_array().into_iter().flatten();
+        each.map(|it| it["required"].as_array().cloned().unwrap_or_default())
+            .collect()
+    };
+    // Of what some is enough of, the first is.
+    let enough = of("anyOf").into_iter().next().unwrap_or_default();
+    let all = of("oneOf");
+    let exclusive: Vec<_> = all.iter().flatten().filter_map(Value::as_str).collect();
+    let each = if all.is_empty() {
+        vec![vec![]]
+    } else {
+        all.clone()
+    };
+    let with = |alternative: &Vec<Value>| {
+        let mut one = table.clone();
+        let own = one["required"].as_array().cloned().unwrap_or_default();
+        one["required"] = [&own[..], alternative, &enough].concat().into();
+        let properties = one["properties"]
+            .as_object_mut()
+            .expect("a table has properties");
+        let chosen = |key: &str| alternative.iter().any(|it| it == key);
+        properties.retain(|key, _| !exclusive.contains(&key.as_str()) || chosen(key));
+        one
+    };
+    each.iter().map(with).collect()
 }
 
 /// What a key is set to where any good value serves.
@@ -91,6 +119,7 @@ fn tables(root: &Value) -> Vec<Table> {
         around: &Value,
         all: &mut Vec<Table>,
     ) {
+        let mut below_known = BTreeSet::new();
         for variant in variants(root, schema) {
             let mut around = around.clone();
             put(&mut around, path, least(root, &variant));
@@ -101,12 +130,22 @@ fn tables(root: &Value) -> Vec<Table> {
                 around: around.clone(),
             });
             for (key, property) in variant["properties"].as_object().into_iter().flatten() {
+                // What several variants have is the same in each.
+                if !below_known.insert(key.clone()) {
+                    continue;
+                }
                 let property = resolved(root, property);
-                let (below, inner) =
-                    match property["type"] == "array" && property["examples"].is_null() {
-                        true => (vec![key.clone(), "0".into()], property["items"].clone()),
-                        false => (vec![key.clone()], property),
-                    };
+                let items = &property["items"];
+                let is_array = !items.is_null() && !variants(root, items).is_empty();
+                let (below, inner) = match is_array {
+                    true => (vec![key.clone(), "0".into()], items.clone()),
+                    false => (vec![key.clone()], property.clone()),
+                };
+                let mut around = around.clone();
+                if is_array {
+                    let place = [path, std::slice::from_ref(key)].concat();
+                    put(&mut around, &place, example(root, &property));
+                }
                 collect(root, &inner, &[path, &below].concat(), &around, all);
             }
         }
@@ -223,27 +262,34 @@ fn the_schema_is_one() {
 fn reader_and_schema_know_the_same_keys() {
     let schema = schema();
     // Variants of which the reader knows all keys at once are one table to it.
-    let mut asked: BTreeMap<(String, BTreeSet<String>), BTreeSet<String>> = BTreeMap::new();
-    for table in tables(&schema) {
+    let mut asked: BTreeMap<(String, BTreeSet<String>), Vec<Table>> = BTreeMap::new();
+    let all = tables(&schema);
+    for table in all.clone() {
         let wrong = read(&with(&table, "~", Some(json!(1)))).expect_err("nobody knows `~`");
         assert_eq!(wrong.len(), 1, "{}: {wrong:?}", name(&table));
         let (message, hint) = &wrong[0];
-        assert!(
-            message.starts_with("unknown key `~` in"),
-            "{}: {message}",
-            name(&table)
-        );
+        let unknown = message.starts_with("unknown key `~` in");
+        assert!(unknown, "{}: {message}", name(&table));
         let place = (table.path.join("."), known(hint));
-        asked
-            .entry(place)
-            .or_default()
-            .extend(properties(&table).keys().cloned());
+        asked.entry(place).or_default().push(table);
     }
-    for ((path, asked), properties) in asked {
-        assert_eq!(
-            asked, properties,
-            "left: what the reader asks `{path}` for; right: what the schema has"
-        );
+    for ((path, asked), tables) in &asked {
+        let own: BTreeSet<_> = tables.iter().flat_map(|it| properties(it).keys()).collect();
+        for key in &own {
+            assert!(
+                asked.contains(*key),
+                "`{path}`: the reader does not know `{key}`"
+            );
+        }
+        for key in asked.iter().filter(|key| !own.contains(key)) {
+            // Unless it knows the key only to refuse it here, as another choice of the same thing.
+            let of_others = all.iter().filter(|it| it.path.join(".") == *path);
+            let other = of_others.filter_map(|it| properties(it).get(key)).next();
+            let other = other.map(|it| example(&schema, it));
+            let refused = |table: &Table| read(&with(table, key, other.clone())).is_err();
+            let refused = other.is_some() && tables.iter().all(refused);
+            assert!(refused, "`{path}`: the schema does not know `{key}`");
+        }
     }
 }
 
@@ -323,15 +369,21 @@ fn reader_and_schema_know_the_same_words() {
         BTreeMap::new();
     for table in tables(&schema) {
         for (key, property) in properties(&table) {
-            let Some(own) = property["enum"].as_array() else {
+            let property = resolved(&schema, property);
+            let any = property["anyOf"].as_array().into_iter().flatten();
+            let own = any
+                .chain([&property])
+                .filter_map(|it| it["enum"].as_array());
+            let own: Vec<_> = own.flatten().collect();
+            if own.is_empty() {
                 continue;
-            };
+            }
             let wrong = read(&with(&table, key, Some(json!("~")))).expect_err("`~` is no word");
             let unknown = wrong
                 .iter()
                 .find(|(message, _)| message.starts_with("unknown "));
             let (_, hint) = unknown.unwrap_or_else(|| panic!("{}: {wrong:?}", name(&table)));
-            let own = own.iter().filter_map(Value::as_str).map(str::to_owned);
+            let own = own.into_iter().filter_map(Value::as_str).map(str::to_owned);
             let entry = words
                 .entry((table.path.join("."), key.clone()))
                 .or_default();
