@@ -249,6 +249,15 @@ fn early_bytes_bounds_what_is_held_of_them() {
     let (result, heap) = reads(limits, &["x"], &halves(1_000_000));
     assert_eq!(result, Err(ProtocolError::TooEarly));
     assert!(heap < 40_000, "{heap}");
+
+    // What is announced at last does not count any more.
+    let one_by_one = ["x", "y", "z"].map(|hash| {
+        let early = data(2, Some("2"), &[7; 9000]);
+        [early, hashes(&[(hash, 1)]), ending(2, None, END)].concat()
+    });
+    let (result, heap) = reads(limits, &["x", "y", "z"], &one_by_one.concat());
+    assert_eq!(result, Ok(()));
+    assert!(heap < 40_000, "{heap}");
 }
 
 #[test]
@@ -361,6 +370,31 @@ fn body_bounds_a_content_that_next_assembles() {
     let (events, heap) = assembles(limits, &[body(7, 1_000_001)], 1);
     assert_eq!(outcomes(&events), BTreeMap::from([("too long", 1)]));
     assert!(heap < 2_200_000, "{heap}");
+}
+
+#[test]
+fn a_content_that_next_gives_up_is_broken_off() {
+    let limits = Limits {
+        body: 1000,
+        ..USUAL
+    };
+    let (io, mut peer) = pipe(1 << 20);
+    let mut connection: Connection<End, MemoryBody> = Connection::with_limits(io, limits);
+    connection.request([&Hash::new("x")]).unwrap();
+    let begun = [hashes(&[("x", 1)]), data(2, Some("2"), &[7; 1001])];
+    peer.put(&begun.concat());
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut store = MemoryStore::new();
+    let next = std::pin::pin!(connection.next(&mut store)).poll(&mut cx);
+    let too_long = OwnedEvent::Failed {
+        hash: "x".into(),
+        reason: BodyError::TooLong,
+    };
+    assert!(matches!(next, Poll::Ready(Ok(Some(event))) if event == too_long));
+    let next = std::pin::pin!(connection.next(&mut store)).poll(&mut cx);
+    assert!(next.is_pending());
+    let said = peer.take();
+    assert!(said.ends_with(&ending(-2, Some("2"), ERROR)), "{said:?}");
 }
 
 #[test]
