@@ -43,6 +43,8 @@ pub struct Status {
     pub progress: Progress,
     /// Events handled so far.
     pub events: u64,
+    /// Events and timers that wait for their time.
+    pub waiting: u64,
 }
 
 /// The network that a scenario describes.
@@ -74,21 +76,22 @@ pub fn run<P: Protocol>(
     let mut looked_at = None;
     let mut end = End::Horizon;
     let horizon = scenario.run.horizon;
-    let mut events = 0;
     for now in checks(scenario) {
-        let stopped = advance(&mut world, now, |now| {
+        let mut ask = |world: &World<_>, progress| {
             watch(Status {
-                now,
+                now: world.now(),
                 horizon,
                 progress,
-                events,
+                events: world.events(),
+                waiting: world.waiting(),
             })
-        });
+        };
+        let stopped = advance(&mut world, now, |world| ask(world, progress));
         if let Some(at) = stopped {
             end = End::Interrupted(at);
             break;
         }
-        events = world.events();
+        let events = world.events();
         // Where nothing has happened there is nothing new to see.
         if looked_at.replace(events) != Some(events) {
             let nodes: Vec<_> = world.nodes().map(|node| protocol.snapshot(node)).collect();
@@ -107,13 +110,7 @@ pub fn run<P: Protocol>(
             end = End::Converged(at);
             break;
         }
-        let status = Status {
-            now,
-            horizon,
-            progress,
-            events,
-        };
-        if watch(status).is_break() {
+        if ask(&world, progress).is_break() {
             end = End::Interrupted(now);
             break;
         }
@@ -138,14 +135,14 @@ pub fn run<P: Protocol>(
 fn advance<T>(
     world: &mut World<T>,
     check: Time,
-    mut watch: impl FnMut(Time) -> ControlFlow<()>,
+    mut watch: impl FnMut(&World<T>) -> ControlFlow<()>,
 ) -> Option<Time> {
     // Windows that are cut cost time, and so does asking.
     let part = check.since(world.now()) / LOOKS_BETWEEN_CHECKS;
     let slice = part.max(world.lookahead() * 2);
     while world.now() + slice < check {
         world.run_for(slice);
-        if watch(world.now()).is_break() {
+        if watch(world).is_break() {
             return Some(world.now());
         }
     }

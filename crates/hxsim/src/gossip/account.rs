@@ -47,9 +47,21 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         metrics,
     );
     report.failure = failure;
-    if outcome == Outcome::Converged {
-        return report;
+    if outcome != Outcome::Converged {
+        report = explained(gossip, scenario, graph, run, report);
     }
+    report.judged(&scenario.expect)
+}
+
+/// The same report with what is missing, and why.
+fn explained(
+    gossip: &Gossip,
+    scenario: &Scenario,
+    graph: &Graph,
+    run: &Run<Gossip>,
+    report: Report,
+) -> Report {
+    let nodes: Vec<&Seated> = run.world.nodes().collect();
     let holdings: Vec<_> = nodes.iter().map(|seated| gossip.snapshot(seated)).collect();
     let inquest = Inquest {
         gossip,
@@ -57,7 +69,7 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         network: network(scenario),
         nodes,
         holdings: &holdings,
-        at: world.now(),
+        at: run.world.now(),
     };
     report
         .with_missing(missing(&inquest))

@@ -8,6 +8,7 @@
 //! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent.
 
 mod document;
+mod expect;
 mod fault;
 mod network;
 mod quantity;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use simnet::{Link, Links, Schedule, StreamModel, Time};
 
 use crate::diagnostic::{BadScenario, Diagnostic, Place, Source};
+use crate::expect::Expectation;
 use crate::topology::Topology;
 use crate::workload::Workload;
 
@@ -50,6 +52,8 @@ pub struct Scenario {
     pub run: RunOptions,
     /// What goes wrong.
     pub schedule: Schedule,
+    /// What the figures shall be, in the order of their names.
+    pub expect: Vec<Expectation>,
 }
 
 /// What each node is told.
@@ -123,6 +127,7 @@ impl Scenario {
             node: NodeOptions::default(),
             run: RunOptions::default(),
             schedule: Schedule::default(),
+            expect: Vec::new(),
         }
     }
 

@@ -159,21 +159,23 @@ fn collect_nodes(value: &Value, nodes: Option<u32>, set: &mut Vec<NodeId>) -> Re
 const NODES_HINT: &str =
     "write \"0..50\" for the nodes 0 to 49, or a list such as [0, 3, \"10..20\"]";
 
+/// The units of time, in nanoseconds.
+pub(super) const DURATIONS: [(&str, u64); 6] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
 /// A length of time: a number and its unit.
 pub(super) fn duration(value: &Value) -> Result<Duration, Wrong> {
-    const UNITS: [(&str, u64); 6] = [
-        ("ns", 1),
-        ("us", 1_000),
-        ("ms", 1_000_000),
-        ("s", 1_000_000_000),
-        ("m", 60_000_000_000),
-        ("h", 3_600_000_000_000),
-    ];
     let hint = "write \"10ms\", \"1.5s\" or \"1m\" (units: ns, us, ms, s, m, h)";
     let Content::Text(text) = &value.content else {
         return Err(Wrong::kind(value, hint));
     };
-    let number = scaled(text, &UNITS);
+    let number = scaled(text, &DURATIONS);
     let number = number.ok_or_else(|| Wrong::new(format!("`{text}` is no duration"), hint))?;
     Ok(Duration::from_nanos(number))
 }
@@ -236,9 +238,11 @@ pub(super) fn probability(value: &Value) -> Result<Probability, Wrong> {
 }
 
 /// A decimal number and its unit, as a whole number of the least unit; `None` if it is not whole, or not that at all.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+/// A unit that is nothing stands for a number alone.
+pub(super) fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let split = split.unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let unit = unit.trim_start();
     let &(_, factor) = units.iter().find(|(name, _)| *name == unit)?;

@@ -8,7 +8,9 @@ use simnet::{Links, Schedule, Time};
 use super::document::Value;
 use super::quantity::{integer, node_count, positive_duration, sentence, text, time, word};
 use super::section::{Located, Problems, Section};
-use super::{Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, fault, network, workload};
+use super::{
+    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, expect, fault, network, workload,
+};
 use crate::diagnostic::Place;
 use crate::topology::{Graph, Topology, TopologyError};
 
@@ -30,6 +32,14 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
     let workload = workload::read(problems, &mut section, count, horizon, directory);
     let node = node(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
+    let ground = expect::Ground {
+        nodes: count,
+        horizon,
+        topology: topology.as_ref(),
+        workload: (!section.has("workload") || workload.is_some()).then_some(workload.as_ref()),
+        faults: &faults,
+    };
+    let expect = expect::read(problems, &mut section, &ground);
     section.close(problems);
 
     let (links, stream): (Links, _) = network?;
@@ -48,6 +58,7 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         node,
         run: run?,
         schedule: Schedule { faults },
+        expect,
     })
 }
 
