@@ -53,7 +53,9 @@ pub(super) fn read(
 fn unknown(name: &str) -> Wrong {
     let known: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
     // Whoever looks at rows knows the column.
-    let hint = match nearest(name.trim_end_matches("_ns"), &known) {
+    let word = name.trim_end_matches("_ns");
+    let meant = Figure::named(word).map(|figure| figure.name);
+    let hint = match meant.or_else(|| nearest(word, &known)) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None => "`hxsim figures` lists them all".into(),
     };
@@ -65,7 +67,10 @@ fn expectation(figure: &'static Figure, value: &Value) -> Result<Expectation, Wr
     let text = text(value).map_err(|_| Wrong::kind(value, &*hint))?;
     let bound = |text: &str, inclusive| {
         let at = amount(figure.unit, text).ok_or_else(|| {
-            let message = format!("`{}` is not {}", text.trim(), figure.unit.noun());
+            let message = match text.trim() {
+                "" => "a value is missing here".into(),
+                text => format!("`{text}` is not {}", figure.unit.noun()),
+            };
             Wrong::new(message, &*hint)
         })?;
         Ok(Some(Bound { at, inclusive }))

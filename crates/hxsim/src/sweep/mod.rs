@@ -107,8 +107,8 @@ const CURVES_MAX: usize = 100;
 /// A run that could not be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed<E> {
-    /// The index of its point in the plan.
-    pub point: usize,
+    /// What its point sets.
+    pub sets: Vec<String>,
     /// Its seed.
     pub seed: u64,
     /// Why.
@@ -166,6 +166,11 @@ impl Plan {
                 seeds.to_vec()
             },
         })
+    }
+
+    /// The scenario's name.
+    pub fn name(&self) -> &str {
+        &self.points[0].scenario.name
     }
 
     /// How many runs there are to do.
@@ -353,7 +358,8 @@ pub fn run<E: Send>(
     } = results;
     if let Some((run, error)) = failed.into_iter().min_by_key(|(run, _)| *run) {
         let (point, seed) = place(&plan, run);
-        return Err(Failed { point, seed, error });
+        let sets = plan.sets(point).collect();
+        return Err(Failed { sets, seed, error });
     }
     rows.sort_by_key(|(run, _)| *run);
     curves.sort_by_key(|curve| curve.run);

@@ -1,4 +1,4 @@
-//! A sweep as a picture: a figure over what was scanned, or the coverage curves of all seeds.
+//! A sweep as a picture: a time over what was scanned, or the coverage curves of all seeds.
 
 use std::fmt::{Result, Write as _};
 
@@ -55,21 +55,16 @@ impl Sweep {
         writeln!(svg, "</svg>")
     }
 
-    /// A figure at every point: its median, the interval of that, and how far seeds spread.
+    /// A time at every point: its median, the interval of that, and how far seeds spread.
     fn write_scan(&self, svg: &mut String) -> Result {
         open(svg, self.titles().1, &self.subtitle())?;
         let figure = self.drawn();
         let summaries: Vec<_> = (0..self.plan.points.len())
             .map(|point| self.summary(point, figure))
             .collect();
-        let scale = if figure.is_whole() { 1 } else { 10_000 };
-        let tall = summaries
-            .iter()
-            .flatten()
-            .map(|it| scaled(it.p95, scale))
-            .max();
+        let tall = summaries.iter().flatten().map(|it| nanos(it.p95)).max();
         let tall = tall.unwrap_or(0).max(1);
-        write_heights(svg, figure, tall, scale)?;
+        write_heights(svg, tall)?;
         writeln!(
             svg,
             "<style>.spread {{ stroke: #0969da; fill: none }} .sure {{ stroke: #0969da; stroke-opacity: 0.35; stroke-width: 9; fill: none }}</style>"
@@ -78,7 +73,7 @@ impl Sweep {
         for (column, summary) in (0..).zip(&summaries) {
             self.write_label(svg, &columns, column)?;
             if let Some(summary) = summary {
-                write_bar(svg, columns.x(column), summary, tall, scale)?;
+                write_bar(svg, columns.x(column), summary, tall)?;
             }
         }
         let keys: Vec<&str> = self
@@ -96,9 +91,10 @@ impl Sweep {
         writeln!(svg, "</svg>")
     }
 
-    /// What is expected first, for that is what the scenario is about; else the time to 99 %.
+    /// The first time of which something is expected, for that is what the scenario is about; else the time to 99 %.
     fn drawn(&self) -> &'static Figure {
-        let expected = self.plan.points[0].scenario.expect.first();
+        let mut expected = self.plan.points[0].scenario.expect.iter();
+        let expected = expected.find(|expectation| expectation.figure.unit == Unit::Time);
         let usual = || Figure::named("t99").expect("every run has that figure");
         expected.map_or_else(usual, |expectation| expectation.figure)
     }
@@ -145,16 +141,15 @@ impl Columns {
     }
 }
 
-fn write_heights(svg: &mut String, figure: &Figure, tall: u64, scale: u64) -> Result {
+fn write_heights(svg: &mut String, tall: u64) -> Result {
     let step = tick_step(tall);
     for tick in (0..=tall).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
         let at = tenths(y(tick, tall));
         let class = if tick == 0 { "axis" } else { "grid" };
         writeln!(svg, r#"<path class="{class}" d="M{LEFT} {at}H{RIGHT}"/>"#)?;
-        let label = match figure.unit {
-            _ if tick == 0 => "0".into(),
-            Unit::Time => duration_like(tick, tall),
-            _ => figure.shown(Ratio::new(tick, scale)),
+        let label = match tick {
+            0 => "0".into(),
+            _ => duration_like(tick, tall),
         };
         let x = LEFT - 8;
         writeln!(
@@ -165,8 +160,8 @@ fn write_heights(svg: &mut String, figure: &Figure, tall: u64, scale: u64) -> Re
     writeln!(svg, r#"<path class="axis" d="M{LEFT} {TOP}V{BOTTOM}"/>"#)
 }
 
-fn write_bar(svg: &mut String, x: u64, summary: &Summary, tall: u64, scale: u64) -> Result {
-    let at = |value| tenths(y(scaled(value, scale), tall));
+fn write_bar(svg: &mut String, x: u64, summary: &Summary, tall: u64) -> Result {
+    let at = |value| tenths(y(nanos(value), tall));
     let x = tenths(x);
     let (low, high) = (at(summary.p5), at(summary.p95));
     writeln!(svg, r#"<path class="spread" d="M{x} {low}V{high}"/>"#)?;
@@ -178,10 +173,9 @@ fn write_bar(svg: &mut String, x: u64, summary: &Summary, tall: u64, scale: u64)
     writeln!(svg, r#"<circle class="dot" cx="{x}" cy="{median}" r="4"/>"#)
 }
 
-/// A value in whole parts of one over `scale`.
-fn scaled(value: Ratio, scale: u64) -> u64 {
-    let scaled = u128::from(value.numerator) * u128::from(scale);
-    u64::try_from(scaled / u128::from(value.denominator.max(1))).unwrap_or(u64::MAX)
+/// A time, which is whole.
+const fn nanos(value: Ratio) -> u64 {
+    value.numerator
 }
 
 /// The width of a character of a label.
