@@ -1,3 +1,4 @@
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -61,9 +62,10 @@ fn simulate(args: &cli::Run, plan: Plan, console: &Console) -> Result<Sweep, Fai
             let run = run.map_err(|error| Failure::scenario(path, &error))?;
             Ok(gossip::report(&gossip, scenario, &graph, &run))
         },
-        |pace| {
-            let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
-            watcher.look(|machine| progress::sweep(&name, &pace, machine))
+        |pace| match watcher.try_lock() {
+            Ok(mut watcher) => watcher.look(|machine| progress::sweep(&name, &pace, machine)),
+            // Another worker looks at this moment, and will pass it on if the sweep shall stop.
+            Err(_) => ControlFlow::Continue(()),
         },
     );
     watcher

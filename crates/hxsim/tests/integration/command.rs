@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-const RING: &str = r#"
+pub(crate) const RING: &str = r#"
 question = "Does a body get around?"
 nodes = 6
 topology.kind = "ring"

@@ -11,16 +11,9 @@ use hxsim::report::{Outcome, Report};
 use serde_json::Value;
 use simnet::Layout;
 
-const RING: &str = r#"
-    question = "Does a body get around?"
-    nodes = 6
-    topology.kind = "ring"
-    network.latency = "10ms"
-    workload = { publishers = 1, size = "1KiB" }
-    run.horizon = "10s"
-"#;
+use crate::command::RING;
 
-pub(crate) fn report_of(text: &str, sets: &[&str]) -> Report {
+fn report_of(text: &str, sets: &[&str]) -> Report {
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
     let scenario = Scenario::parse("ring.toml", text.into(), &sets);
     let scenario = scenario.unwrap_or_else(|bad| panic!("{bad}"));
