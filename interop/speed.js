@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// One side of a trade between two npm peers, for the measurement in benches/benches/speed: `speed.js give|take WORKLOAD SIZE [DETAIL]`.
+// One side of a trade between two npm peers, for the measurement in benches/benches/speed: `speed.js give|take WORKLOAD SIZE [DETAIL]...`.
 // It speaks on standard input and output, and says on standard error how many nanoseconds it took and by how many KiB its peak memory grew.
 'use strict'
 
@@ -8,7 +8,7 @@ const fs = require('node:fs')
 const { PassThrough } = require('node:stream')
 const exchange = require('hash-exchange')
 
-const [side, workload, size, detail] = process.argv.slice(2)
+const [side, workload, size, detail, order] = process.argv.slice(2)
 const count = Number(size)
 const ex = exchange(open)
 const held = new Map()
@@ -79,25 +79,26 @@ function roles () {
   }
 }
 
-/** Each side offers all that it holds once the other is ready, and says so once it has looked through the other's offer. */
+/** Each side offers all that it holds once the other is ready, and says so once it has looked through the other's offers. */
 function tradeHeld () {
   const hashes = []
+  const batch = Number(detail)
   for (let index = 0; index < count; index++) {
     const body = Buffer.alloc(4)
     body.writeUInt32BE(index)
     hashes.push(sha1(body))
   }
-  if (detail === 'sorted') hashes.sort()
-  let heard = false
+  if (order === 'sorted') hashes.sort()
+  let heard = 0
   let seen = false
   ex.on('id', () => {
     restart()
-    ex.provide(hashes)
+    for (let from = 0; from < count; from += batch) ex.provide(hashes.slice(from, from + batch))
   })
   ex.on('available', (lacking) => {
     if (lacking.length > 0) throw new Error('both hold the same')
-    ex.seen(1)
-    heard = true
+    heard += batch
+    if (heard >= count) ex.seen(1)
     endIfDone()
   })
   ex.on('seen', () => {
@@ -107,7 +108,7 @@ function tradeHeld () {
   ex.id('ready')
 
   function endIfDone () {
-    if (!heard || !seen) return
+    if (heard < count || !seen) return
     report()
     // What was said last is still to be written, and the package does not say when it is.
     setTimeout(() => process.exit(), 500)

@@ -36,7 +36,11 @@ pub(crate) fn run(side: Side, workload: &Workload) -> Result<(), String> {
                 Side::Give => give_bodies(io, count).await,
                 Side::Take => take_bodies(io, count, batch).await,
             },
-            Workload::Held { count, order } => trade_held(io, count, order).await,
+            Workload::Held {
+                count,
+                batch,
+                order,
+            } => trade_held(io, count, batch, order).await,
         }
     });
     ran.map_err(|error| format!("rust: {error}"))
@@ -167,8 +171,8 @@ async fn take_bodies(io: Pipes, count: u32, batch: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Each side offers all that it holds once the other is ready, and says so once it has looked through the other's offer.
-async fn trade_held(io: Pipes, count: u32, order: Order) -> Result<(), Error> {
+/// Each side offers all that it holds once the other is ready, and says so once it has looked through the other's offers.
+async fn trade_held(io: Pipes, count: u32, batch: u32, order: Order) -> Result<(), Error> {
     let mut store = MemoryStore::new();
     let mixed: Vec<_> = (0..count)
         .map(|index| store.add(index.to_be_bytes()))
@@ -178,19 +182,25 @@ async fn trade_held(io: Pipes, count: u32, order: Order) -> Result<(), Error> {
     let event = connection.next(&mut store).await?;
     assert!(matches!(event, Some(OwnedEvent::Id(_))), "{event:?}");
 
+    let hashes = match order {
+        Order::Sorted => store.hashes().cloned().collect(),
+        Order::Mixed => mixed,
+    };
+    let offers = hashes.chunks(batch as usize);
+    let mut unheard = offers.len();
     let meter = Meter::start();
-    match order {
-        Order::Sorted => connection.provide(store.hashes()),
-        Order::Mixed => connection.provide(&mixed),
+    for offer in offers {
+        connection.provide(offer).expect("it is open");
     }
-    .expect("it is open");
-    let (mut heard, mut seen) = (false, false);
-    while !(heard && seen) {
+    let mut seen = false;
+    while unheard > 0 || !seen {
         match connection.next(&mut store).await? {
             Some(OwnedEvent::Available(lacking)) => {
                 assert_eq!(lacking, [], "both hold the same");
-                connection.seen(Some(1)).expect("it is open");
-                heard = true;
+                unheard -= 1;
+                if unheard == 0 {
+                    connection.seen(Some(1)).expect("it is open");
+                }
             }
             Some(OwnedEvent::Seen(Some(1))) => seen = true,
             other => panic!("the other side says {other:?}"),

@@ -1,7 +1,7 @@
 //! How fast two processes trade over a pair of pipes: this crate, the npm package, and the same bytes without any protocol, in turns within one
 //! run, as only ratios survive a change of machine.
 //!
-//! `cargo bench -p hx-benches --bench speed` prints the table of the crate's README. For the npm package it needs Node and what `interop/run`
+//! `cargo bench -p hx-benches --bench speed` prints the table of the crate's README; words behind `--` select workloads, as in `-- held`. For the npm package it needs Node and what `interop/run`
 //! installs; without them it says so and leaves the package out. It fails if a transfer of one large body takes more memory than it may.
 
 mod bare;
@@ -26,7 +26,16 @@ fn main() -> ExitCode {
         }
         // `cargo bench -- --test` asks whether it still runs.
         _ if words.contains(&"--test") => compare(&Workload::small(), Rounds::ONE),
-        _ => compare(&Workload::full(), Rounds::SEVERAL),
+        _ => {
+            let mut workloads = Workload::full();
+            let selected = |name: &str| {
+                words
+                    .iter()
+                    .all(|word| word.starts_with("--") || name.contains(word))
+            };
+            workloads.retain(|workload| selected(&workload.to_string()));
+            compare(&workloads, Rounds::SEVERAL)
+        }
     };
     match ran {
         Ok(true) => ExitCode::SUCCESS,

@@ -19,8 +19,12 @@ pub(crate) enum Workload {
     Body { bytes: u64, path: PathBuf },
     /// So many bodies of 100 bytes each, asked for in REQUESTs of so many.
     Bodies { count: u32, batch: u32 },
-    /// So many hashes that both sides hold, and offer each other.
-    Held { count: u32, order: Order },
+    /// So many hashes that both sides hold, and offer each other in AVAILABLEs of so many.
+    Held {
+        count: u32,
+        batch: u32,
+        order: Order,
+    },
 }
 
 /// The order in which hashes are offered.
@@ -47,8 +51,9 @@ impl Workload {
     }
 
     fn sized(bytes: u64, bodies: u32, hashes: u32) -> Vec<Self> {
-        let held = |order| Self::Held {
+        let held = |batch, order| Self::Held {
             count: hashes,
+            batch,
             order,
         };
         let bodies_by = |batch| Self::Bodies {
@@ -62,9 +67,11 @@ impl Workload {
             },
             bodies_by(bodies),
             bodies_by(1000),
-            bodies_by(1),
-            held(Order::Sorted),
-            held(Order::Mixed),
+            bodies_by(100),
+            held(10_000, Order::Sorted),
+            held(10_000, Order::Mixed),
+            held(hashes, Order::Sorted),
+            held(hashes, Order::Mixed),
         ]
     }
 
@@ -83,8 +90,9 @@ impl Workload {
                 count: number(count)?,
                 batch: number(batch)?,
             }),
-            ("held", [count, order]) => Ok(Self::Held {
+            ("held", [count, batch, order]) => Ok(Self::Held {
                 count: number(count)?,
+                batch: number(batch)?,
                 order: match *order {
                     "sorted" => Order::Sorted,
                     "mixed" => Order::Mixed,
@@ -105,12 +113,17 @@ impl Workload {
             Self::Bodies { count, batch } => {
                 vec!["bodies".to_owned(), count.to_string(), batch.to_string()]
             }
-            Self::Held { count, order } => {
+            Self::Held {
+                count,
+                batch,
+                order,
+            } => {
                 let order = match order {
                     Order::Sorted => "sorted",
                     Order::Mixed => "mixed",
                 };
-                vec!["held".to_owned(), count.to_string(), order.to_owned()]
+                let [count, batch] = [count, batch].map(u32::to_string);
+                vec!["held".to_owned(), count, batch, order.to_owned()]
             }
         }
     }
@@ -170,18 +183,23 @@ impl fmt::Display for Workload {
             Self::Bodies { count, batch } if batch == count => {
                 write!(f, "{count} bodies of {SMALL} bytes, one REQUEST")
             }
-            Self::Bodies { count, batch: 1 } => {
-                write!(f, "{count} bodies of {SMALL} bytes, a REQUEST each")
-            }
             Self::Bodies { count, batch } => {
                 write!(f, "{count} bodies of {SMALL} bytes, {batch} a REQUEST")
             }
-            Self::Held { count, order } => {
+            Self::Held {
+                count,
+                batch,
+                order,
+            } => {
                 let order = match order {
                     Order::Sorted => "in order",
                     Order::Mixed => "in any order",
                 };
-                write!(f, "{count} hashes held by both, {order}")
+                write!(f, "{count} hashes held by both, {order}, ")?;
+                match batch == count {
+                    true => f.write_str("one AVAILABLE"),
+                    false => write!(f, "{batch} an AVAILABLE"),
+                }
             }
         }
     }

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use futures::executor::block_on;
-use futures::io::AllowStdIo;
 use hash_exchange::{Connection, Halves, MemoryStore, OwnedEvent};
+use smol::Unblock;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut store = MemoryStore::new();
@@ -13,12 +12,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         store.add(message.into_bytes());
     }
     let mut connection = Connection::new(Halves {
-        reader: AllowStdIo::new(std::io::stdin()),
-        writer: AllowStdIo::new(std::io::stdout()),
+        // In threads: a transport must not wait for the peer, who may be waiting for us.
+        reader: Unblock::new(std::io::stdin()),
+        writer: Unblock::new(std::io::stdout()),
     });
     connection.provide(store.hashes())?;
 
-    block_on(async {
+    smol::block_on(async {
         let (mut heard, mut asked, mut lacking) = (false, false, 0);
         while let Some(event) = connection.next(&mut store).await? {
             match event {

@@ -94,6 +94,11 @@ impl<'a> Hashes<'a> {
         Self { fields, len }
     }
 
+    /// The fields in which they stand, and others between them.
+    pub(crate) const fn fields(self) -> &'a [u8] {
+        self.fields
+    }
+
     /// The number of hashes; a hash may occur more than once.
     pub fn len(self) -> usize {
         self.len

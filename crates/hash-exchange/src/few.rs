@@ -154,21 +154,6 @@ impl<K: Ord, V> Few<K, V> {
             .chain(several)
             .chain(many.into_iter().flatten())
     }
-
-    /// The same, to change the values.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        let (mut one, mut several, mut many) = (None, &mut [][..], None);
-        match self {
-            Self::None => {}
-            Self::One(key, value) => one = Some((&*key, value)),
-            Self::Several(entries) => several = entries,
-            Self::Many(entries) => many = Some(entries.iter_mut()),
-        }
-        let several = several.iter_mut().map(|(key, value)| (&*key, value));
-        one.into_iter()
-            .chain(several)
-            .chain(many.into_iter().flatten())
-    }
 }
 
 fn place<K: Ord, V>(entries: &[(K, V)], key: &K) -> Result<usize, usize> {
@@ -195,7 +180,6 @@ mod tests {
                     prop_assert_eq!(few.remove(&key), map.remove(&key));
                 }
                 prop_assert!(few.iter().eq(map.iter()));
-                prop_assert!(few.iter_mut().eq(map.iter_mut()));
                 prop_assert_eq!((few.len(), few.is_empty()), (map.len(), map.is_empty()));
                 for key in 0..16 {
                     prop_assert_eq!(few.get(&key), map.get(&key));

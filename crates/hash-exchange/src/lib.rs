@@ -228,7 +228,7 @@
 //! |---|---|
 //! | `exchange(createReadStream)` | [`Connection::new`]; [`Application::open`] or [`Store::open`] finds a content |
 //! | `cb(null, stream, seq)` | [`Source`] with its `sequence`; `None` there is `cb(err)` |
-//! | `ex.pipe(socket).pipe(ex)` | the stream given to [`Connection::new`]; two pipes make one with [`Halves`] |
+//! | `ex.pipe(socket).pipe(ex)` | the stream given to [`Connection::new`], which must not block; two pipes make one with [`Halves`] |
 //! | `ex.provide(hashes)`: one, a list, a map | [`Connection::provide`], with `[&hash]`, `&list`, `map.keys()` |
 //! | `ex.request(hashes)` | [`Connection::request`]; a hash named twice is asked for once |
 //! | `ex.id(id)` | [`Connection::id`] |
@@ -244,10 +244,17 @@
 //! | `'close'`, when both sides have closed | [`Event::Close`] when the peer has; [`Progress::Ended`] when both have |
 //! | silence for ever, after a violation | [`ProtocolError`] |
 
+// The world of two sessions, which the fuzzers share with the integration tests, knows the crate from outside.
+#[cfg(any(test, fuzzing))]
+extern crate self as hash_exchange;
+
 mod connection;
 mod error;
 mod event;
 mod few;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod hash;
 mod limits;
 #[cfg(test)]

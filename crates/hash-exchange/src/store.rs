@@ -1,4 +1,6 @@
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncBufRead, AsyncRead};
 
-use crate::{Hash, Source};
+use crate::{Hash, Hashes, Source};
 
 /// What most applications are: contents by hash. [`Connection::next`](crate::Connection::next) serves peers from it
 /// and puts into it what they send.
@@ -61,6 +63,13 @@ pub trait Store {
     /// True if the content is here: then it is left out when a peer offers it.
     fn contains(&self, hash: &Hash) -> bool;
 
+    /// What of an offer is not here, in the order of the offer. A store that finds many at once faster than one after the other
+    /// has its own way.
+    fn lacking(&self, offered: Hashes<'_>) -> Vec<Hash> {
+        let offered = offered.iter();
+        offered.filter(|hash| !self.contains(hash)).collect()
+    }
+
     /// Opens a content for a peer; `None` if it is not here. Offered or not, a peer may ask for any hash.
     fn open(&mut self, hash: &Hash) -> Option<Source<Self::Body>>;
 
@@ -106,6 +115,20 @@ impl Store for MemoryStore {
         self.bodies.contains_key(hash)
     }
 
+    /// The offer is walked through in the order of the store, for to look for each of many hashes by itself waits for memory at
+    /// every level of the tree. One that seems to be in that order is not sorted, which would cost as much again.
+    fn lacking(&self, offered: Hashes<'_>) -> Vec<Hash> {
+        let mut walk = Walk::new(&self.bodies);
+        if offered.iter().take(SAMPLE).is_sorted() {
+            return offered.iter().filter(|hash| !walk.finds(hash)).collect();
+        }
+        let mut numbered: Vec<_> = offered.iter().zip(0_usize..).collect();
+        numbered.sort_unstable();
+        numbered.retain(|(hash, _)| !walk.finds(hash));
+        numbered.sort_unstable_by_key(|&(_, number)| number);
+        numbered.into_iter().map(|(hash, _)| hash).collect()
+    }
+
     fn open(&mut self, hash: &Hash) -> Option<Source<MemoryBody>> {
         let body = self.bodies.get(hash)?;
         Some(Source {
@@ -118,6 +141,49 @@ impl Store for MemoryStore {
         self.bodies.insert(hash.clone(), body.into());
     }
 }
+
+/// Finds one hash after the other in a tree: fast if they ascend and lie close together.
+struct Walk<'s> {
+    bodies: &'s BTreeMap<Hash, Arc<[u8]>>,
+    /// The lowest hash that is not below the last one looked for, and what is above it.
+    at: Option<&'s Hash>,
+    above: Range<'s, Hash, Arc<[u8]>>,
+}
+
+impl<'s> Walk<'s> {
+    fn new(bodies: &'s BTreeMap<Hash, Arc<[u8]>>) -> Self {
+        let mut above = bodies.range::<Hash, _>(..);
+        let at = above.next().map(|(hash, _)| hash);
+        Self { bodies, at, above }
+    }
+
+    fn finds(&mut self, hash: &Hash) -> bool {
+        let mut steps = 0;
+        while let Some(at) = self.at {
+            match at.cmp(hash) {
+                Ordering::Equal => return true,
+                Ordering::Less if steps < STEPS => {
+                    steps += 1;
+                    self.at = self.above.next().map(|(hash, _)| hash);
+                }
+                // It may lie far ahead, or behind.
+                Ordering::Less | Ordering::Greater => break,
+            }
+        }
+        if steps > 0 && steps < STEPS {
+            return false;
+        }
+        self.above = self.bodies.range(hash..);
+        self.at = self.above.next().map(|(hash, _)| hash);
+        self.at == Some(hash)
+    }
+}
+
+/// Steps to the next hash, after which it is looked for from the root of the tree.
+const STEPS: usize = 8;
+
+/// So many hashes tell whether an offer is in order.
+const SAMPLE: usize = 16;
 
 /// Reads a shared content from memory, without copying it first: `Arc<[u8]>`, `Rc<[u8]>` or whatever else holds bytes.
 #[derive(Clone, Debug)]
@@ -156,5 +222,45 @@ impl<T: AsRef<[u8]> + Unpin> AsyncBufRead for MemoryBody<T> {
 
     fn consume(mut self: Pin<&mut Self>, amount: usize) {
         self.position = self.bytes.as_ref().len().min(self.position + amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Event, Session};
+
+    proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn what_is_lacking_is_what_would_be_found_lacking_one_by_one(
+            held in vec(0_u16..300, 0..300),
+            offered in vec(0_u16..300, 0..100),
+            sorted in any::<bool>(),
+        ) {
+            let hash = |n: &u16| match n % 10 {
+                0 => Hash::new(&format!("name {n}")),
+                _ => Hash::sha1(&n.to_be_bytes()),
+            };
+            let mut store = MemoryStore::new();
+            held.iter().for_each(|n| store.insert(&hash(n), Vec::new()));
+            let mut offered: Vec<_> = offered.iter().map(hash).collect();
+            if sorted {
+                offered.sort();
+            }
+            let one_by_one = offered.iter().filter(|hash| !store.contains(hash));
+            let one_by_one: Vec<_> = one_by_one.cloned().collect();
+            let mut message = Vec::new();
+            Session::default().provide(&offered, &mut message).expect("it is open");
+            let (mut session, mut message) = (Session::default(), &message[..]);
+            let Ok(Some(Event::Available(hashes))) = session.receive(&mut message) else {
+                panic!("it is an offer");
+            };
+            prop_assert_eq!(store.lacking(hashes), one_by_one);
+        }
     }
 }

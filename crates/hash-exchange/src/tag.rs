@@ -135,6 +135,17 @@ impl Tally {
         }
     }
 
+    /// What was counted since an earlier tally of the same counter.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.clone();
+        for (count, earlier) in since.kinds.iter_mut().zip(&earlier.kinds) {
+            count.frames -= earlier.frames;
+            count.content -= earlier.content;
+            count.framing -= earlier.framing;
+        }
+        since
+    }
+
     /// Frames of a kind.
     pub const fn frames(&self, kind: Kind) -> u64 {
         self.kinds[kind.place()].frames

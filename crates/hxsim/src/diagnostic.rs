@@ -134,6 +134,18 @@ impl Line {
     }
 }
 
+/// The lines of a text that say something, and their bytes; `#` begins a comment.
+pub(crate) fn code_lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    let mut from = 0;
+    text.split_inclusive('\n').filter_map(move |line| {
+        let code = line.split('#').next().unwrap_or_default();
+        let start = from + (code.len() - code.trim_start().len());
+        from += line.len();
+        let code = code.trim();
+        (!code.is_empty()).then(|| (start..start + code.len(), code))
+    })
+}
+
 fn floor_boundary(text: &str, index: usize) -> usize {
     let index = index.min(text.len());
     (0..=index)

@@ -3,12 +3,14 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`scenario`] | a question about a network, from TOML or made in Rust |
+//! | [`decimal`] | decimal numbers that are integers within |
 //! | [`diagnostic`] | what is wrong with a scenario, shown where it stands |
 //! | [`topology`] | who is whose neighbour |
 //! | [`workload`] | what is published, when and where |
 //! | [`protocol`] | what a node must be to be run: ours, or your own |
 //! | [`run`](mod@run) | a protocol in a scenario's network, and the proof that its history is one |
 //! | [`gossip`] | our own protocol in that place |
+//! | [`counters`] | what was counted up to an instant, and between two of them |
 //! | [`metrics`] | the figures of a run |
 //! | [`figure`] | those figures by their names |
 //! | [`expect`] | what a scenario expects of them |
@@ -18,9 +20,12 @@
 //! | [`cli`] | what the command understands |
 
 pub mod cli;
+pub mod counters;
+pub mod decimal;
 pub mod diagnostic;
 pub mod expect;
 pub mod figure;
+mod fixed;
 pub mod gossip;
 pub mod metrics;
 pub mod progress;

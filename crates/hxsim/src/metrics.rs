@@ -3,6 +3,9 @@
 //! The figures have the names and formulas of the literature: RMR and LDH of Plumtree (Leitão et al. 2007), cost per
 //! announcement of Erlay (Naumenko et al. 2019). A *pair* is a node and an item that it did not publish itself: what a
 //! node held from the start is no delivery. Everything is an integer until it is printed.
+//!
+//! If a scenario has a measuring interval, items are those that are published within it, and bytes and frames those that are sent within it: see
+//! [`Measure`](crate::scenario::Measure).
 
 mod ratio;
 
@@ -72,7 +75,7 @@ pub struct Observed<'a> {
     pub items: &'a [Item],
     /// For each node what it holds.
     pub records: &'a [Vec<Record>],
-    /// For each node the frames it sent.
+    /// The frames that were sent: tallies of nodes, or of all of them together.
     pub tallies: &'a [Tally],
     /// For each node the bytes it put on the wire.
     pub node_bytes: &'a [u64],

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hash_exchange::Tally;
 use simnet::{Host, NodeId};
 
 /// A protocol whose nodes a scenario runs: ours, or one of your own.
@@ -22,6 +23,12 @@ pub trait Protocol {
 
     /// How much of the goal is reached. The run has converged when it is all.
     fn progress(&self, nodes: &[Self::Snapshot]) -> Progress;
+
+    /// The frames that a node has sent, if it counts them; reports have none otherwise.
+    fn sent(&self, node: &Self::Node) -> Tally {
+        let _ = node;
+        Tally::default()
+    }
 
     /// What must hold at every check.
     ///

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use simnet::{InvalidNetwork, Layout, Network, NodeId, Time, TraceEvent, World};
 
+use crate::counters::Counters;
 use crate::protocol::{Progress, Protocol, Seat, Violation};
 use crate::scenario::{Scenario, Stop};
 use crate::topology::Graph;
@@ -17,6 +18,8 @@ pub struct Run<P: Protocol> {
     pub end: End,
     /// How much of the goal was reached at the last check.
     pub progress: Progress,
+    /// What was counted when the measuring interval began, and when it ended; less if there is none or the run ended sooner.
+    pub cuts: Vec<Counters>,
 }
 
 /// How a run ended.
@@ -76,6 +79,11 @@ pub fn run<P: Protocol>(
     let mut looked_at = None;
     let mut end = End::Horizon;
     let horizon = scenario.run.horizon;
+    let measured = scenario
+        .measure
+        .map(|measure| [measure.from, measure.until]);
+    let mut instants = measured.into_iter().flatten().peekable();
+    let mut cuts = Vec::new();
     for now in checks(scenario) {
         let mut ask = |world: &World<_>, progress| {
             watch(Status {
@@ -86,7 +94,12 @@ pub fn run<P: Protocol>(
                 waiting: world.waiting(),
             })
         };
-        let stopped = advance(&mut world, now, |world| ask(world, progress));
+        let mut stopped = None;
+        while let Some(at) = instants.next_if(|at| stopped.is_none() && *at <= now) {
+            stopped = advance(&mut world, at, |world| ask(world, progress));
+            cuts.push(Counters::new(protocol, &world));
+        }
+        let stopped = stopped.or_else(|| advance(&mut world, now, |world| ask(world, progress)));
         if let Some(at) = stopped {
             end = End::Interrupted(at);
             break;
@@ -105,8 +118,7 @@ pub fn run<P: Protocol>(
                 false => converged = None,
             }
         }
-        let stops = scenario.run.stop == Stop::Converged;
-        if let Some(at) = converged.filter(|_| stops) {
+        if let Some(at) = converged.filter(|_| may_stop(scenario, now)) {
             end = End::Converged(at);
             break;
         }
@@ -115,8 +127,11 @@ pub fn run<P: Protocol>(
             break;
         }
         if world.is_quiet() {
-            // Nothing will happen any more: the horizon can be looked at right away.
-            world.run_until(horizon);
+            // Nothing will happen any more: the end can be looked at right away.
+            let measured = scenario
+                .measure
+                .filter(|_| converged.is_some() && may_stop(scenario, horizon));
+            world.run_until(measured.map_or(horizon, |measure| measure.until));
             break;
         }
     }
@@ -127,7 +142,14 @@ pub fn run<P: Protocol>(
         world,
         end,
         progress,
+        cuts,
     })
+}
+
+/// Whether a run may end here because its goal is reached.
+fn may_stop(scenario: &Scenario, now: Time) -> bool {
+    let measured = scenario.measure.is_none_or(|measure| now >= measure.until);
+    measured && scenario.run.stop == Stop::Converged
 }
 
 /// Lets time pass up to a check. In a large network that takes long, so whoever watches is asked on the way as well; if they want to stop, the
@@ -231,7 +253,7 @@ pub fn verify<P: Protocol>(
             .nodes()
             .map(|node| protocol.snapshot(node))
             .collect();
-        if scenario.run.stop == Stop::Converged && protocol.progress(&nodes).is_complete() {
+        if may_stop(scenario, now) && protocol.progress(&nodes).is_complete() {
             break;
         }
     }

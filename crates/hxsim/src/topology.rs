@@ -1,12 +1,27 @@
 //! Who is whose neighbour: graphs, where they come from, and how far apart their nodes are.
+//!
+//! Families that the seed decides nothing of are in `lattice`; each model of random graphs has a file of its own, which says whose it is.
+//! Every draw belongs to a node: with the same parameters, a network that grows by a node keeps the graph it had wherever the model allows
+//! (`erdos_renyi` with a probability, `barabasi_albert`, `geometric` with a radius).
+//!
+//! All graphs are connected. Models that may give one that is not are drawn again until one is, which leaves what is drawn uniform among
+//! the connected ones; where that would seldom happen, [`Topology::check`] says so, and what would be needed.
 
+mod barabasi_albert;
+mod erdos_renyi;
+mod error;
+mod geometric;
+mod graph;
+mod lattice;
 mod regular;
+mod watts_strogatz;
 
-use std::error::Error;
-use std::fmt;
-use std::ops::Range;
+use simnet::{NodeId, Probability};
 
-use simnet::NodeId;
+use crate::decimal::Decimal;
+
+pub use error::TopologyError;
+pub use graph::Graph;
 
 /// The shape of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,76 +34,70 @@ pub enum Topology {
     Star,
     /// All know all.
     Complete,
+    /// Node 0 is the root; every node has `arity` children, numbered level by level, but the last level may not be full.
+    Tree {
+        /// Children of each node.
+        arity: u32,
+    },
+    /// Rows of so many nodes, each of which knows those left, right, above and below. The last row may not be full.
+    Grid {
+        /// Nodes in a row; `None`: the least width that makes no more rows than columns.
+        width: Option<u32>,
+    },
+    /// A grid whose borders know each other: every node has four neighbours. All rows are full, and there are three rows and columns at least.
+    Torus {
+        /// Nodes in a row; `None`: that which makes it the most square.
+        width: Option<u32>,
+    },
+    /// Nodes know each other whose numbers differ in one bit. Their number is a power of two.
+    Hypercube,
     /// Every node has `degree` neighbours, otherwise drawn by the seed. Connected.
     RandomRegular {
         /// Neighbours of each node.
         degree: u32,
     },
+    /// Any two nodes know each other with the same chance, independently of all others (Gilbert 1959, Erdős and Rényi 1959).
+    ErdosRenyi(Density),
+    /// A ring in which each node knows the nearest `degree`, and then each edge is, with a chance, led to another node (Watts and Strogatz 1998).
+    WattsStrogatz {
+        /// Neighbours of each node before any is changed: even, and 4 at least if any is.
+        degree: u32,
+        /// The chance of each edge to be led elsewhere.
+        rewire: Probability,
+    },
+    /// Nodes come one by one and get to know `attach` others, each with a chance that is as high as it has neighbours (Barabási and Albert 1999).
+    BarabasiAlbert {
+        /// Neighbours that each node chooses when it comes. The first `attach + 1` nodes all know each other.
+        attach: u32,
+    },
+    /// Nodes lie in the unit square and know those that are near (Gilbert 1961, Penrose 2003).
+    Geometric {
+        /// How far is near.
+        reach: Reach,
+        /// Opposite sides of the square touch, so that it has no border.
+        torus: bool,
+    },
     /// These edges, in any order.
     Edges(Vec<(NodeId, NodeId)>),
 }
 
-/// Why a graph cannot be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TopologyError {
-    /// There are not so many others.
-    DegreeTooHigh {
-        /// The degree asked for.
-        degree: u32,
-        /// The number of nodes.
-        nodes: u32,
-    },
-    /// Every edge has two ends, so that degrees add up to an even number.
-    OddDegreeSum {
-        /// The degree asked for.
-        degree: u32,
-        /// The number of nodes.
-        nodes: u32,
-    },
-    /// So few edges connect at most two nodes.
-    DegreeTooLow {
-        /// The degree asked for.
-        degree: u32,
-        /// The number of nodes.
-        nodes: u32,
-    },
-    /// More edges than [`Graph::EDGES_MAX`].
-    TooManyEdges(u64),
-    /// No connected graph was found in many attempts.
-    Disconnected,
-    /// An edge ends at a node that there is not.
-    NoSuchNode(NodeId),
-    /// An edge from a node to itself.
-    Loop(NodeId),
+/// How many of all possible edges there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Density {
+    /// The chance of each.
+    Probability(Probability),
+    /// So many neighbours on average.
+    MeanDegree(Decimal),
 }
 
-impl fmt::Display for TopologyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DegreeTooHigh { degree, nodes } => {
-                write!(f, "{nodes} nodes cannot have {degree} neighbours each")
-            }
-            Self::OddDegreeSum { degree, nodes } => {
-                write!(f, "degree {degree} times {nodes} nodes is odd")
-            }
-            Self::DegreeTooLow { degree, nodes } => {
-                write!(f, "degree {degree} cannot connect {nodes} nodes")
-            }
-            Self::TooManyEdges(edges) => {
-                write!(
-                    f,
-                    "{edges} edges are too many, at most {}",
-                    Graph::EDGES_MAX
-                )
-            }
-            Self::Disconnected => write!(f, "no connected graph was found"),
-            Self::NoSuchNode(node) => write!(f, "there is no node {node}"),
-            Self::Loop(node) => write!(f, "node {node} is no neighbour of itself"),
-        }
-    }
+/// How far neighbours may be apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This far, in sides of the square: 1 at most, or half of that on a torus.
+    Radius(Decimal),
+    /// As far as gives so many neighbours on average; those that lack at the border are accounted for.
+    MeanDegree(Decimal),
 }
-
-impl Error for TopologyError {}
 
 impl Topology {
     /// Whether so many nodes can be arranged like this, without doing it.
@@ -98,19 +107,23 @@ impl Topology {
             Self::Line | Self::Ring | Self::Star => n,
             Self::Complete => n * n.saturating_sub(1) / 2,
             Self::Edges(edges) => edges.len() as u64,
-            &Self::RandomRegular { degree } => {
-                let ends = n * u64::from(degree);
-                if degree >= nodes {
-                    return Err(TopologyError::DegreeTooHigh { degree, nodes });
-                }
-                if ends % 2 == 1 {
-                    return Err(TopologyError::OddDegreeSum { degree, nodes });
-                }
-                if degree < 2 && nodes > degree + 1 {
-                    return Err(TopologyError::DegreeTooLow { degree, nodes });
-                }
-                ends / 2
+            Self::Tree { arity: 0 } => return Err(TopologyError::Zero("arity")),
+            Self::Tree { .. } => n,
+            Self::Grid { width: Some(0) } => return Err(TopologyError::Zero("width")),
+            Self::Grid { .. } => 2 * n,
+            &Self::Torus { width } => {
+                lattice::torus_width(nodes, width)?;
+                2 * n
             }
+            Self::Hypercube if nodes.is_power_of_two() => n / 2 * u64::from(nodes.ilog2()),
+            Self::Hypercube => return Err(TopologyError::NotPowerOfTwo { nodes }),
+            &Self::RandomRegular { degree } => regular::check(nodes, degree)?,
+            &Self::ErdosRenyi(density) => erdos_renyi::check(nodes, density)?,
+            &Self::WattsStrogatz { degree, rewire } => {
+                watts_strogatz::check(nodes, degree, rewire)?
+            }
+            &Self::BarabasiAlbert { attach } => barabasi_albert::check(nodes, attach)?,
+            &Self::Geometric { reach, torus } => geometric::check(nodes, reach, torus)?,
         };
         if edges > Graph::EDGES_MAX {
             return Err(TopologyError::TooManyEdges(edges));
@@ -131,196 +144,47 @@ impl Topology {
     /// ```
     pub fn graph(&self, nodes: u32, seed: u64) -> Result<Graph, TopologyError> {
         self.check(nodes)?;
-        let chain = (1..nodes).map(|v| (v - 1, v));
         let edges = match self {
-            Self::Line => chain.collect(),
-            Self::Ring if nodes > 2 => chain.chain([(0, nodes - 1)]).collect(),
-            Self::Ring => chain.collect(),
-            Self::Star => (1..nodes).map(|v| (0, v)).collect(),
-            Self::Complete => complete(nodes),
-            Self::RandomRegular { degree } => regular::random(nodes, *degree, seed)?,
+            Self::Line => lattice::line(nodes),
+            Self::Ring => lattice::ring(nodes),
+            Self::Star => lattice::star(nodes),
+            Self::Complete => lattice::complete(nodes),
+            &Self::Tree { arity } => lattice::tree(nodes, arity),
+            &Self::Grid { width } => lattice::grid(nodes, width),
+            &Self::Torus { width } => lattice::torus(nodes, lattice::torus_width(nodes, width)?),
+            Self::Hypercube => lattice::hypercube(nodes),
+            &Self::RandomRegular { degree } => regular::random(nodes, degree, seed)?,
+            &Self::ErdosRenyi(density) => {
+                let chance = erdos_renyi::Chance::new(nodes, density);
+                return connected(nodes, |attempt| chance.draw(nodes, seed, attempt));
+            }
+            &Self::WattsStrogatz { degree, rewire } => {
+                let draw = |attempt| watts_strogatz::draw(nodes, degree, rewire, seed, attempt);
+                return connected(nodes, draw);
+            }
+            &Self::BarabasiAlbert { attach } => barabasi_albert::draw(nodes, attach, seed),
+            &Self::Geometric { reach, torus } => {
+                let square = geometric::Square::new(nodes, reach, torus);
+                return connected(nodes, |attempt| square.draw(nodes, seed, attempt));
+            }
             Self::Edges(edges) => edges.clone(),
         };
         Graph::new(nodes, edges)
     }
 }
 
-fn complete(nodes: u32) -> Vec<(NodeId, NodeId)> {
-    (0..nodes)
-        .flat_map(|u| (u + 1..nodes).map(move |v| (u, v)))
-        .collect()
+type Edges = Vec<(NodeId, NodeId)>;
+
+/// The first of many graphs that is connected.
+fn connected(nodes: u32, draw: impl Fn(u64) -> Edges) -> Result<Graph, TopologyError> {
+    for attempt in 0..ATTEMPTS {
+        let graph = Graph::new(nodes, draw(attempt))?;
+        if graph.components() <= 1 {
+            return Ok(graph);
+        }
+    }
+    Err(TopologyError::Disconnected)
 }
 
-/// A simple undirected graph. Of each edge `(u, v)`, `u < v`, `u` is the one who dials.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Graph {
-    edges: Vec<(NodeId, NodeId)>,
-    /// The neighbours of node `u` are `adjacent[offsets[u] .. offsets[u + 1]]`.
-    offsets: Vec<u32>,
-    adjacent: Vec<NodeId>,
-}
-
-impl Graph {
-    /// More edges than this are taken for a mistake: they would need a hundred gigabytes of connections.
-    pub const EDGES_MAX: u64 = 100_000_000;
-
-    /// The graph of these edges. Direction, order and repetition do not matter.
-    pub fn new(nodes: u32, mut edges: Vec<(NodeId, NodeId)>) -> Result<Self, TopologyError> {
-        for edge in &mut edges {
-            let (u, v) = *edge;
-            if u == v {
-                return Err(TopologyError::Loop(u));
-            }
-            *edge = (u.min(v), u.max(v));
-            if edge.1 >= nodes {
-                return Err(TopologyError::NoSuchNode(edge.1));
-            }
-        }
-        edges.sort_unstable();
-        edges.dedup();
-        if edges.len() as u64 > Self::EDGES_MAX {
-            return Err(TopologyError::TooManyEdges(edges.len() as u64));
-        }
-
-        let mut offsets = vec![0; nodes as usize + 1];
-        for &(u, v) in &edges {
-            offsets[u as usize + 1] += 1;
-            offsets[v as usize + 1] += 1;
-        }
-        for node in 0..nodes as usize {
-            offsets[node + 1] += offsets[node];
-        }
-        // Edges are sorted, so that each node first gets its lower neighbours and then its higher ones, both in order.
-        let mut adjacent = vec![0; edges.len() * 2];
-        let mut next = offsets.clone();
-        let mut place = |node: NodeId, neighbour: NodeId| {
-            let slot = &mut next[node as usize];
-            adjacent[*slot as usize] = neighbour;
-            *slot += 1;
-        };
-        for &(u, v) in &edges {
-            place(v, u);
-        }
-        for &(u, v) in &edges {
-            place(u, v);
-        }
-        Ok(Self {
-            edges,
-            offsets,
-            adjacent,
-        })
-    }
-
-    /// Reads an edge list: one edge `u v` a line, `#` begins a comment. All mistakes are told, each with its bytes.
-    pub fn parse(nodes: u32, text: &str) -> Result<Self, Vec<(Range<usize>, String)>> {
-        let mut edges = Vec::new();
-        let mut errors = Vec::new();
-        let mut from = 0;
-        for line in text.split_inclusive('\n') {
-            let code = line.split('#').next().unwrap_or_default();
-            let edge = code.trim();
-            let start = from + (code.len() - code.trim_start().len());
-            from += line.len();
-            if edge.is_empty() {
-                continue;
-            }
-            match parse_edge(nodes, edge) {
-                Ok(edge) => edges.push(edge),
-                Err(message) => errors.push((start..start + edge.len(), message)),
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        Self::new(nodes, edges).map_err(|error| vec![(0..0, error.to_string())])
-    }
-
-    /// The number of nodes.
-    pub fn nodes(&self) -> u32 {
-        // As many as were counted by a u32 when the graph was made.
-        self.offsets.len() as u32 - 1
-    }
-
-    /// The edges `(u, v)`, `u < v`, sorted. `u` dials `v`.
-    pub fn edges(&self) -> &[(NodeId, NodeId)] {
-        &self.edges
-    }
-
-    /// The neighbours of a node, sorted.
-    pub fn neighbours(&self, node: NodeId) -> &[NodeId] {
-        let node = node as usize;
-        &self.adjacent[self.offsets[node] as usize..self.offsets[node + 1] as usize]
-    }
-
-    /// For each node the number of hops to the nearest of `sources`; `None` where no path leads.
-    pub fn distances(&self, sources: &[NodeId]) -> Vec<Option<u32>> {
-        let mut distances = vec![None; self.nodes() as usize];
-        let mut queue = Vec::with_capacity(distances.len());
-        for &source in sources {
-            if distances[source as usize].replace(0).is_none() {
-                queue.push(source);
-            }
-        }
-        let mut at = 0;
-        while let Some(&node) = queue.get(at) {
-            at += 1;
-            let next = distances[node as usize].map(|hops| hops + 1);
-            for &neighbour in self.neighbours(node) {
-                if distances[neighbour as usize].is_none() {
-                    distances[neighbour as usize] = next;
-                    queue.push(neighbour);
-                }
-            }
-        }
-        distances
-    }
-
-    /// The number of hops from `sources` to the farthest node that a path leads to.
-    pub fn eccentricity(&self, sources: &[NodeId]) -> u32 {
-        let distances = self.distances(sources);
-        distances.into_iter().flatten().max().unwrap_or(0)
-    }
-
-    /// The number of connected components; an isolated node is one.
-    pub fn components(&self) -> u32 {
-        let mut seen = vec![false; self.nodes() as usize];
-        let mut stack = Vec::new();
-        let mut components = 0;
-        for start in 0..self.nodes() {
-            if seen[start as usize] {
-                continue;
-            }
-            components += 1;
-            seen[start as usize] = true;
-            stack.push(start);
-            while let Some(node) = stack.pop() {
-                for &neighbour in self.neighbours(node) {
-                    if !seen[neighbour as usize] {
-                        seen[neighbour as usize] = true;
-                        stack.push(neighbour);
-                    }
-                }
-            }
-        }
-        components
-    }
-}
-
-fn parse_edge(nodes: u32, text: &str) -> Result<(NodeId, NodeId), String> {
-    let mut words = text.split_whitespace();
-    let (Some(u), Some(v), None) = (words.next(), words.next(), words.next()) else {
-        return Err("this is no edge".into());
-    };
-    let node = |word: &str| {
-        let node: NodeId = word.parse().map_err(|_| format!("`{word}` is no node"))?;
-        if node >= nodes {
-            return Err(TopologyError::NoSuchNode(node).to_string());
-        }
-        Ok(node)
-    };
-    let (u, v) = (node(u)?, node(v)?);
-    if u == v {
-        return Err(TopologyError::Loop(u).to_string());
-    }
-    Ok((u, v))
-}
+/// What [`Topology::check`] allows is connected in one attempt of three or so.
+const ATTEMPTS: u64 = 1_000;

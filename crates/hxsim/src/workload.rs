@@ -1,5 +1,10 @@
 //! What is published: bodies, who holds them, and from when on.
 
+mod arrivals;
+mod size;
+mod synthetic;
+mod zipf;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -7,35 +12,31 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use hash_exchange::Hash;
-use simnet::draw::{Purpose, bounded, chance, draw};
-use simnet::{NodeId, Probability, Time};
+use simnet::draw::{Purpose, bounded, draw};
+use simnet::{NodeId, Time};
+
+pub use arrivals::{Arrivals, Process};
+pub use size::Size;
+pub(crate) use synthetic::fewest_bytes;
+pub use synthetic::{Publishers, Share, Synthetic, Turns};
 
 /// Where bodies come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Workload {
     /// Bodies of seeded pseudo-random bytes, no two alike.
-    Synthetic {
-        /// The nodes `0 .. publishers` publish.
-        publishers: u32,
-        /// Bodies of each publisher.
-        count: u32,
-        /// Bytes of each body.
-        size: u32,
-        /// The chance of each other node to hold a body as its publisher does, and from the same time on.
-        share: Probability,
-        /// When they are published; those of time zero are held from the start.
-        at: Time,
-    },
+    Synthetic(Synthetic),
     /// Every file below a directory in the order of their paths, dealt out among the nodes by the seed. Hidden files and
     /// directories are passed over, and symbolic links are not followed.
     Directory {
         /// The directory.
         path: PathBuf,
         /// When they are published.
-        at: Time,
+        arrivals: Arrivals,
     },
     /// These bodies.
     Bodies(Vec<Body>),
+    /// All of these, each with draws of its own.
+    Several(Vec<Self>),
 }
 
 /// A body that the scenario spells out.
@@ -65,11 +66,15 @@ pub struct Item {
 }
 
 impl Workload {
-    /// The bodies of a network of so many nodes, in the order of publishers, paths or mention. Reads files, hence may fail.
+    /// More bodies than this are taken for a mistake.
+    pub const BODIES_MAX: u64 = 10_000_000;
+
+    /// The bodies of a network of so many nodes, in the order of publishers, times, paths or mention. Reads files, hence may fail.
     pub fn items(&self, nodes: u32, seed: u64) -> io::Result<Vec<Item>> {
+        const NUMBER: Purpose = Purpose::new("hxsim/workload");
         match self {
-            Self::Synthetic { .. } => Ok(self.synthetic(nodes, seed)),
-            Self::Directory { path, at } => directory(path, *at, nodes, seed),
+            Self::Synthetic(synthetic) => Ok(synthetic.items(nodes, seed)),
+            Self::Directory { path, arrivals } => directory(path, *arrivals, nodes, seed),
             Self::Bodies(bodies) => Ok(unique(bodies.iter().map(|body| Item {
                 hash: Hash::sha1(&body.bytes),
                 body: body.bytes.as_slice().into(),
@@ -77,75 +82,38 @@ impl Workload {
                 holders: body.nodes.clone(),
                 at: body.at,
             }))),
+            Self::Several(workloads) => {
+                let mut items = Vec::new();
+                for (number, workload) in (0..).zip(workloads) {
+                    let own = match number {
+                        0 => seed,
+                        _ => draw(seed, NUMBER, number, 0),
+                    };
+                    items.extend(workload.items(nodes, own)?);
+                }
+                Ok(unique(items))
+            }
         }
     }
 
-    fn synthetic(&self, nodes: u32, seed: u64) -> Vec<Item> {
-        const SHARE: Purpose = Purpose::new("hxsim/workload/share");
-        let &Self::Synthetic {
-            publishers,
-            count,
-            size,
-            share,
-            at,
-        } = self
-        else {
-            return Vec::new();
-        };
-        let publishers = publishers.min(nodes);
-        let of = |publisher| (0..count).map(move |k| (publisher, serial(publisher, k, count)));
-        let items = (0..publishers).flat_map(of).map(|(publisher, serial)| {
-            let body = random_body(seed, serial, size);
-            let mut holders = vec![publisher];
-            if share > Probability::ZERO {
-                let others = (0..nodes).filter(|&node| node != publisher);
-                holders.extend(
-                    others.filter(|&node| chance(draw(seed, SHARE, node.into(), serial), share)),
-                );
-                holders.sort_unstable();
-            }
-            Item {
-                hash: Hash::sha1(&body),
-                body: body.into(),
-                name: None,
-                holders,
-                at,
-            }
-        });
-        unique(items)
+    /// Whether anything can be published in `from .. until`.
+    pub fn publishes_within(&self, from: Time, until: Time) -> bool {
+        match self {
+            Self::Synthetic(synthetic) => synthetic.arrivals.meet(from, until),
+            Self::Directory { arrivals, .. } => arrivals.meet(from, until),
+            Self::Bodies(bodies) => bodies.iter().any(|body| (from..until).contains(&body.at)),
+            Self::Several(workloads) => workloads
+                .iter()
+                .any(|workload| workload.publishes_within(from, until)),
+        }
     }
 }
 
-fn serial(publisher: NodeId, k: u32, count: u32) -> u64 {
-    u64::from(publisher) * u64::from(count) + u64::from(k)
-}
-
-/// The body begins with its number, masked by the seed: that alone makes bodies differ, however short they are.
-fn random_body(seed: u64, serial: u64, size: u32) -> Vec<u8> {
-    const MASK: Purpose = Purpose::new("hxsim/workload/mask");
-    const BODY: Purpose = Purpose::new("hxsim/workload/body");
-    let size = size as usize;
-    let mut body = Vec::with_capacity(size + 8);
-    body.extend_from_slice(&(serial ^ draw(seed, MASK, 0, 0)).to_le_bytes());
-    for word in 1..size.div_ceil(8) as u64 {
-        body.extend_from_slice(&draw(seed, BODY, serial, word).to_le_bytes());
-    }
-    body.truncate(size);
-    body
-}
-
-/// The least size at which so many synthetic bodies all differ.
-pub(crate) const fn fewest_bytes(bodies: u64) -> u32 {
-    let bits = u64::BITS - bodies.saturating_sub(1).leading_zeros();
-    bits.div_ceil(8)
-}
-
-fn directory(path: &Path, at: Time, nodes: u32, seed: u64) -> io::Result<Vec<Item>> {
+fn directory(path: &Path, arrivals: Arrivals, nodes: u32, seed: u64) -> io::Result<Vec<Item>> {
     const DEAL: Purpose = Purpose::new("hxsim/workload/deal");
-    let mut files = BTreeMap::new();
-    find_files(path, "", &mut files)?;
+    let files = files_below(path)?;
     let mut items = Vec::with_capacity(files.len());
-    for (name, path) in files {
+    for ((name, path), at) in files.into_iter().zip(arrivals.times(seed)) {
         let body = fs::read(path)?;
         let hash = Hash::sha1(&body);
         // A file stays with its node while others come and go: the draw is that of its content.
@@ -165,6 +133,13 @@ fn directory(path: &Path, at: Time, nodes: u32, seed: u64) -> io::Result<Vec<Ite
         });
     }
     Ok(unique(items))
+}
+
+/// The files of a directory workload by the names of their items, with their paths.
+pub(crate) fn files_below(directory: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    find_files(directory, "", &mut files)?;
+    Ok(files)
 }
 
 fn find_files(
@@ -210,16 +185,15 @@ fn unique(items: impl IntoIterator<Item = Item>) -> Vec<Item> {
 
 #[cfg(test)]
 mod tests {
+    use simnet::Probability;
+
     use super::*;
 
     fn synthetic(publishers: u32, count: u32, size: u32, share: u32) -> Workload {
-        Workload::Synthetic {
-            publishers,
-            count,
-            size,
-            share: Probability::from_ppm(share),
-            at: Time::ZERO,
-        }
+        Workload::Synthetic(Synthetic {
+            share: Share::Each(Probability::from_ppm(share)),
+            ..Synthetic::held(publishers, count, size)
+        })
     }
 
     #[test]
@@ -263,6 +237,19 @@ mod tests {
             // Binomial with mean 300 and deviation 14.5: six deviations.
             assert!((213..387).contains(&item.holders.len()));
         }
+    }
+
+    #[test]
+    fn several_workloads_have_bodies_of_their_own() {
+        let one = synthetic(2, 3, 100, 0);
+        let several = Workload::Several(vec![one.clone(), one.clone()]);
+        let items = several.items(4, 7).expect("no I/O");
+        assert_eq!(items.len(), 12);
+        assert_eq!(
+            items[..6],
+            one.items(4, 7).expect("no I/O"),
+            "the first is as if alone"
+        );
     }
 
     #[test]

@@ -146,6 +146,20 @@ impl Window {
         self.push_place(pool, place);
     }
 
+    /// Keeps bytes that belong to none of its events.
+    pub(crate) fn keep(&mut self, bytes: Box<[u8]>) -> Span {
+        let end = u32::try_from(bytes.len()).expect("a segment is at most 4 GiB");
+        let chunk = u32::try_from(self.chunks.len()).expect("a window carries 32 GiB at most");
+        self.chunks.push(bytes);
+        // The next record gets a chunk of its own.
+        self.taken = CHUNK;
+        Span {
+            chunk,
+            start: 0,
+            end,
+        }
+    }
+
     fn push_place(&mut self, pool: &mut Pool, place: Place) {
         match self.places.last_mut() {
             Some(last) if last.len() < PLACES => last.push(place),

@@ -209,6 +209,7 @@ impl Core {
             Due::Wake(waker) => self.wakers.push(waker),
             Due::Retransmit { slot, generation } => self.retransmit(id, slot, generation),
             Due::AnswerStale(answer) => self.answer_stale(id, *answer),
+            Due::Downlink => self.receive_from_downlink(id),
         }
     }
 

@@ -89,8 +89,10 @@ pub(crate) struct Unread {
 pub(crate) struct Trouble {
     /// Segments that were lost and will be sent again, the earliest first.
     pub(crate) lost: VecDeque<Segment>,
-    /// When the first of them was first sent.
+    /// When the first of them had first left.
     pub(crate) since: Time,
+    /// When its last transmission had left.
+    pub(crate) left: Time,
     /// Transmissions of the first one.
     pub(crate) attempts: u32,
     /// Whether a retransmission is due at some time.

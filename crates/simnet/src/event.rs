@@ -68,6 +68,14 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) const BYTES: usize = 32;
 
+    /// Bytes of the stream that it carries.
+    pub(crate) fn data_bytes(&self) -> u32 {
+        match self.kind {
+            Kind::Data => self.length,
+            _ => 0,
+        }
+    }
+
     pub(crate) fn encode(&self) -> [u8; Self::BYTES] {
         let header = &self.header;
         let words = [

@@ -34,7 +34,8 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | describe a network and what goes wrong in it | [`Network`], [`Link`], [`StreamModel`], [`Schedule`], [`Fault`] |
+//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`Schedule`], [`Fault`] |
+//! | say what links are like | [`Link`], [`Jitter`], [`Quantiles`], [`Bandwidth`], [`Access`], [`Regions`] |
 //! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`TraceEvent`] |
 //! | write a node | [`Host`], [`Listener`], [`Stream`], [`Sleep`] |
 //! | draw random numbers that stay what they are | [`draw`] |
@@ -52,7 +53,16 @@
 //! earlier one. A lost one is sent again after a wait that doubles up to a cap, and what comes behind it waits at the receiver. Nothing
 //! acknowledged for too long resets the stream at the side that sends; an idle other side does not learn of it, as on a real network,
 //! until it sends something to where nobody is.
-//! A reader that stops stalls its writer. Left out: congestion control, and the bytes of headers and acknowledgements.
+//! A reader that stops stalls its writer.
+//!
+//! Where a bandwidth is limited there is a line that passes segments in the order in which they come: a link in one direction, which all streams from
+//! the one node to the other share, a node's uplink, which all that it sends shares, and its downlink. A segment passes the uplink, then the link,
+//! then takes the latency, then passes the downlink; bytes leave a line as they come if nothing is before them, so what is alone takes the latency
+//! and its length over the least of the three bandwidths. What is lost was lost behind the link: it has taken its time there, and its
+//! retransmission does again, and the wait for that counts from when the segment had left. Lines have room for all that waits, which is
+//! what the windows of streams allow; a window that is less than the bandwidth times the round trip is what decides, as with TCP.
+//!
+//! Left out: congestion control, queues that overflow, and the bytes of headers and acknowledgements.
 //!
 //! # What leaks
 //!
@@ -60,6 +70,7 @@
 //! `futures::select!`, which draws from a thread-local generator (use `select_biased!`). Nodes reach each other through the network only: waking a
 //! task of another node panics.
 
+mod bandwidth;
 mod calendar;
 mod core;
 pub mod draw;
@@ -67,10 +78,14 @@ mod end;
 mod event;
 mod executor;
 mod fault;
+mod fixed;
 mod host;
 mod link;
 mod network;
 mod node;
+mod quantile;
+mod region;
+mod route;
 mod shard;
 mod stream;
 mod time;
@@ -79,11 +94,14 @@ mod trace;
 mod transport;
 mod world;
 
+pub use bandwidth::{Access, Bandwidth};
 pub use fault::{Fault, Schedule};
 pub use host::{Elapsed, Host, Listener, Sleep};
 pub use link::{Jitter, Link, Links, Probability, StreamModel};
 pub use network::{InvalidNetwork, Layout, Network};
 pub use node::Carried;
+pub use quantile::{InvalidQuantiles, Quantiles};
+pub use region::{Members, Region, Regions};
 pub use stream::Stream;
 pub use time::Time;
 pub use trace::TraceEvent;

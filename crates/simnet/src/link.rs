@@ -1,7 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::NodeId;
+use crate::bandwidth::{Access, Bandwidth};
+use crate::quantile::Quantiles;
+use crate::region::Regions;
 
 /// What a directed link does to a segment: when it arrives, and whether.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,15 +16,29 @@ pub struct Link {
     pub jitter: Jitter,
     /// The chance that a transmission is lost (and sent again, see [`StreamModel`]).
     pub loss: Probability,
+    /// How many bytes pass in a second, all streams of this direction together; `None`: any.
+    pub bandwidth: Option<Bandwidth>,
 }
 
 /// The varying part of a latency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Jitter {
     /// Always the same addition.
     Constant(Duration),
     /// Uniform over zero to this, both included.
     Uniform(Duration),
+    /// Drawn from a table.
+    Quantiles(Arc<Quantiles>),
+}
+
+impl Jitter {
+    /// The most that is ever added.
+    pub fn most(&self) -> Duration {
+        match self {
+            Self::Constant(most) | Self::Uniform(most) => *most,
+            Self::Quantiles(quantiles) => quantiles.longest(),
+        }
+    }
 }
 
 impl Link {
@@ -33,6 +51,7 @@ impl Link {
             floor: latency,
             jitter: Jitter::Constant(Duration::ZERO),
             loss: Probability::ZERO,
+            bandwidth: None,
         }
     }
 
@@ -42,12 +61,19 @@ impl Link {
             floor,
             jitter: Jitter::Uniform(jitter),
             loss: Probability::ZERO,
+            bandwidth: None,
         }
     }
 
     /// The same link, losing each transmission with this probability.
     pub const fn with_loss(mut self, loss: Probability) -> Self {
         self.loss = loss;
+        self
+    }
+
+    /// The same link, passing so many bytes a second.
+    pub const fn with_bandwidth(mut self, bandwidth: Bandwidth) -> Self {
+        self.bandwidth = Some(bandwidth);
         self
     }
 }
@@ -74,13 +100,19 @@ impl Probability {
     }
 }
 
-/// All links of a network: one default, and exceptions by (source, destination).
+/// All links of a network: one default, other ones between regions, and exceptions by (source, destination); and the nodes' own lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Links {
-    /// Every link not named in `exceptions`.
+    /// Every link that nothing else is said of.
     pub default: Link,
+    /// Groups of nodes, with the links between them.
+    pub regions: Regions,
     /// Directed links that differ.
     pub exceptions: BTreeMap<(NodeId, NodeId), Link>,
+    /// The line of every node that nothing else is said of.
+    pub access: Access,
+    /// Nodes whose lines differ.
+    pub access_exceptions: BTreeMap<NodeId, Access>,
 }
 
 impl Links {
@@ -88,23 +120,62 @@ impl Links {
     pub const fn all(link: Link) -> Self {
         Self {
             default: link,
+            regions: Regions {
+                regions: Vec::new(),
+                links: BTreeMap::new(),
+            },
             exceptions: BTreeMap::new(),
+            access: Access {
+                up: None,
+                down: None,
+            },
+            access_exceptions: BTreeMap::new(),
         }
     }
 
-    /// The link from `source` to `dest`.
-    pub fn between(&self, source: NodeId, dest: NodeId) -> &Link {
-        self.exceptions
-            .get(&(source, dest))
-            .unwrap_or(&self.default)
+    /// The link from `source` to `dest` in the network of a seed, which decides about regions.
+    pub fn between(&self, seed: u64, source: NodeId, dest: NodeId) -> &Link {
+        let regional = || {
+            let regions = &self.regions;
+            let pair = (regions.of(seed, source)?, regions.of(seed, dest)?);
+            regions.links.get(&pair)
+        };
+        let exception = self.exceptions.get(&(source, dest));
+        exception.or_else(regional).unwrap_or(&self.default)
     }
 
     /// The least latency floor: nothing that a node does reaches another node sooner.
     pub fn lookahead(&self) -> Duration {
-        self.exceptions
-            .values()
-            .map(|link| link.floor)
-            .fold(self.default.floor, Duration::min)
+        let floors = self.used().map(|link| link.floor);
+        floors.min().unwrap_or(self.default.floor)
+    }
+
+    /// Every link that some pair of nodes may have.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &Link> {
+        let regions = self.regions.regions.len();
+        let is_default_used = regions == 0 || self.regions.links.len() < regions * regions;
+        let default = is_default_used.then_some(&self.default);
+        let regional = self.regions.links.values();
+        default
+            .into_iter()
+            .chain(regional)
+            .chain(self.exceptions.values())
+    }
+
+    /// The line of a node in this region.
+    pub(crate) fn access_of(&self, node: NodeId, region: Option<usize>) -> Access {
+        let regional = || self.regions.regions[region?].access;
+        let exception = self.access_exceptions.get(&node).copied();
+        exception.or_else(regional).unwrap_or(self.access)
+    }
+
+    /// Whether some node's own line has a limit.
+    pub(crate) fn limits_access(&self) -> bool {
+        let regional = self.regions.regions.iter().filter_map(|it| it.access);
+        let mut all = regional
+            .chain(self.access_exceptions.values().copied())
+            .chain([self.access]);
+        all.any(|access| access != Access::default())
     }
 }
 

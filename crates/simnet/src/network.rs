@@ -1,8 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::time::nanos;
-use crate::{Fault, Link, Links, NodeId, Probability, Schedule, StreamModel, Time};
+use crate::route::Routes;
+use crate::{Fault, Link, Links, NodeId, Regions, Schedule, StreamModel, Time};
 
 /// A network of nodes and all that will happen to it. With the nodes' own code it determines the history, bit for bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,7 @@ impl Network {
     }
 
     fn check(&self) -> Result<(), InvalidNetwork> {
-        let links = std::iter::once(&self.links.default).chain(self.links.exceptions.values());
-        for link in links {
+        for link in self.links.used() {
             if link.floor < Link::LEAST_FLOOR {
                 return Err(InvalidNetwork::Floor(link.floor));
             }
@@ -69,6 +68,9 @@ impl Network {
             known(*source)?;
             known(*dest)?;
         }
+        let mut nodes = self.links.access_exceptions.keys();
+        nodes.try_for_each(|node| known(*node))?;
+        self.links.regions.check(self.nodes)?;
         for fault in &self.faults.faults {
             match fault {
                 Fault::Partition { groups, .. } => {
@@ -129,6 +131,14 @@ pub enum InvalidNetwork {
     },
     /// A partition names a node twice.
     Overlap(NodeId),
+    /// More regions than [`Regions::MOST`].
+    ManyRegions(usize),
+    /// A link is that of a region that is not there.
+    AbsentRegion(usize),
+    /// A node is named by two regions, or twice by one.
+    TwoRegions(NodeId),
+    /// A node is in no region: none names it, and none has a weight.
+    NoRegion(NodeId),
 }
 
 impl fmt::Display for InvalidNetwork {
@@ -148,6 +158,12 @@ impl fmt::Display for InvalidNetwork {
                 write!(f, "node {node} is named, but there are only {nodes} nodes")
             }
             Self::Overlap(node) => write!(f, "node {node} is in two groups of one partition"),
+            Self::ManyRegions(count) => {
+                write!(f, "{count} regions are too many, at most {}", Regions::MOST)
+            }
+            Self::AbsentRegion(place) => write!(f, "there is no region number {place}"),
+            Self::TwoRegions(node) => write!(f, "node {node} is in two regions"),
+            Self::NoRegion(node) => write!(f, "node {node} is in no region"),
         }
     }
 }
@@ -161,17 +177,8 @@ pub(crate) struct Plan {
     pub(crate) nodes: u32,
     pub(crate) shards: u32,
     pub(crate) streams: StreamModel,
-    default: Route,
-    exceptions: std::collections::BTreeMap<(NodeId, NodeId), Route>,
+    pub(crate) routes: Routes,
     partitions: Vec<Partition>,
-}
-
-/// A link in nanoseconds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Route {
-    pub(crate) floor: u64,
-    pub(crate) jitter: crate::Jitter,
-    pub(crate) loss: Probability,
 }
 
 #[derive(Debug)]
@@ -185,11 +192,6 @@ struct Partition {
 impl Plan {
     pub(crate) fn new(network: &Network, layout: Layout) -> Result<Self, InvalidNetwork> {
         network.check()?;
-        let route = |link: &Link| Route {
-            floor: nanos(link.floor),
-            jitter: link.jitter,
-            loss: link.loss,
-        };
         let partitions = network.faults.faults.iter().filter_map(|fault| {
             let Fault::Partition { at, until, groups } = fault else {
                 return None;
@@ -206,28 +208,14 @@ impl Plan {
                 group,
             })
         });
-        let links = &network.links;
         Ok(Self {
             seed: network.seed,
             nodes: network.nodes,
             shards: layout.shards.max(1),
             streams: network.streams.clone(),
-            default: route(&links.default),
-            exceptions: links
-                .exceptions
-                .iter()
-                .map(|(between, link)| (*between, route(link)))
-                .collect(),
+            routes: Routes::new(&network.links, network.seed, network.nodes),
             partitions: partitions.collect(),
         })
-    }
-
-    pub(crate) fn route(&self, source: NodeId, dest: NodeId) -> Route {
-        if self.exceptions.is_empty() {
-            return self.default;
-        }
-        let exception = self.exceptions.get(&(source, dest));
-        *exception.unwrap_or(&self.default)
     }
 
     /// Whether a partition stands between the two nodes at `time`.

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::bandwidth::Lines;
 use crate::draw::{Purpose, bounded, draw};
 use crate::end::{End, Trouble, Unread};
 use crate::event::Header;
@@ -43,6 +44,7 @@ pub(crate) struct Rare {
     /// Bytes that streams now gone have accepted, by the node at their other end.
     pub(crate) past: BTreeMap<NodeId, u64>,
     pub(crate) aside: Aside,
+    pub(crate) lines: Option<Box<Lines>>,
 }
 
 /// What is kept for ends of streams, by their slots, if anything.
@@ -228,6 +230,10 @@ impl Node {
     pub(crate) fn is_settled(&mut self, slot: u32) -> bool {
         let trouble = self.trouble(slot);
         trouble.is_none_or(|trouble| trouble.lost.is_empty())
+    }
+
+    pub(crate) fn lines(&mut self) -> &mut Lines {
+        self.rare().lines.get_or_insert_default()
     }
 
     pub(crate) fn rare(&mut self) -> &mut Rare {

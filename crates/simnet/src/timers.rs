@@ -15,6 +15,8 @@ pub(crate) enum Due {
     },
     /// Tells a peer once more that a stream is gone.
     AnswerStale(Box<StaleAnswer>),
+    /// The node's downlink has passed a segment.
+    Downlink,
 }
 
 /// When a timer is due, and its number, which keeps two timers of one instant apart and in order.

@@ -181,15 +181,18 @@ impl<T> World<T> {
         all
     }
 
-    /// Data bytes underway, counted one by one where they wait: in the calendar, for another transmission, or for an earlier segment.
+    /// Data bytes underway, counted one by one where they wait: in the calendar, at a downlink, for another transmission, or for an earlier
+    /// segment.
     pub fn in_flight(&self) -> u64 {
         let shard = |shard: &Shard<T>| {
             let core = shard.core();
             let outboxes: u64 = core.outboxes.iter().map(|it| it.data_bytes()).sum();
             let rare = core.nodes().iter().filter_map(|node| node.rare.as_ref());
+            let lines = rare.clone().filter_map(|rare| rare.lines.as_ref());
+            let arriving: u64 = lines.map(|lines| lines.data_bytes()).sum();
             let trouble = rare.flat_map(|rare| rare.aside.trouble.values());
             let kept: u64 = trouble.map(|trouble| trouble.kept_bytes()).sum();
-            core.calendar.data_bytes() + outboxes + kept
+            core.calendar.data_bytes() + outboxes + arriving + kept
         };
         self.shards.iter().map(shard).sum()
     }
@@ -245,15 +248,11 @@ mod tests {
     use futures::AsyncWriteExt;
 
     use super::*;
-    use crate::{Jitter, Link, Probability};
+    use crate::Link;
 
     #[test]
     fn what_a_stream_has_accepted_is_counted_beyond_four_gibibytes() {
-        let link = Link {
-            floor: Duration::from_millis(1),
-            jitter: Jitter::Constant(Duration::ZERO),
-            loss: Probability::ZERO,
-        };
+        let link = Link::constant(Duration::from_millis(1));
         let network = Network::new(2, 1, link);
         let world = World::new(&network, Layout::default(), |host| {
             let id = host.id();

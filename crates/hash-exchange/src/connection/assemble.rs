@@ -158,10 +158,7 @@ impl<S: Store> Assembler<'_, S> {
             Event::Id(id) => OwnedEvent::Id(id.to_owned()),
             Event::Since(sequence) => OwnedEvent::Since(sequence),
             Event::Seen(sequence) => OwnedEvent::Seen(sequence),
-            Event::Available(hashes) => {
-                let lacking = hashes.iter().filter(|hash| !self.store.contains(hash));
-                OwnedEvent::Available(lacking.collect())
-            }
+            Event::Available(hashes) => OwnedEvent::Available(self.store.lacking(hashes)),
             Event::NotFound { hash } => OwnedEvent::NotFound(hash),
             Event::Response { response, hash, .. } => {
                 self.inbox.bodies.insert(response, (hash, Vec::new()));
@@ -214,7 +211,6 @@ impl<S: Store> Application for Assembler<'_, S> {
         self.inbox
             .events
             .push_back(OwnedEvent::Requested(requested));
-        // A transport that blocks would otherwise keep it until the peer says something more.
         ControlFlow::Break(())
     }
 }

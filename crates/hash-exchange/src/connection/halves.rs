@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 
 /// Two one-way streams as the one two-way stream that a [`Connection`](crate::Connection) wants: the two pipes of a
-/// process, or the halves of a stream that was split.
+/// process, in threads of their own as they block, or the halves of a stream that was split.
 #[derive(Clone, Copy, Debug)]
 pub struct Halves<R, W> {
     /// What comes in.

@@ -29,6 +29,11 @@ use crate::{
 /// and runs it in tokio, in smol and under a bare `block_on`. It is [`Send`] if its transport, its sources and the state of
 /// its verifier are. An idle connection owns no heap.
 ///
+/// Its transport must never block: where nothing can be read or written now, it is pending. One that waits for the peer instead,
+/// as `AllowStdIo` over pipes does, sooner or later waits for a peer that waits for us, and neither goes on. What can only
+/// block is given threads: `smol::Unblock` does that, and the example `stdio`, with its standard input and output, shows how.
+/// Sources may block, for as long as the rest of the connection can wait for them.
+///
 /// What it holds in memory, and how an application without room for more makes it wait, is told [here](crate#flow-control-and-memory).
 pub struct Connection<Io, B, V: Verifier = Sha1> {
     io: Io,

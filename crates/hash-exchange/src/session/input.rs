@@ -42,8 +42,15 @@ pub(super) enum Step<'i> {
 /// still changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Note {
-    /// They are a frame with a message.
-    Message,
+    /// They are a frame with an ID.
+    Id,
+    /// They are a frame with a list of `len` hashes, whose fields begin at `from` and end at `to`.
+    List {
+        is_request: bool,
+        from: usize,
+        to: usize,
+        len: usize,
+    },
     /// They are a frame with bytes of this content.
     Chunk(ResponseId),
     /// They are bytes of this content.
@@ -52,9 +59,6 @@ pub(super) enum Note {
 
 /// A message with one SHA-1, in its frame.
 const SINGLE_FRAME_LEN: usize = HEADER_LEN + rpc::SINGLE_LEN;
-
-/// Once a header is longer than the longest honest one, the frame is held whole and judged then. Beyond the name.
-const HEADER_ROOM: usize = 64;
 
 /// Bytes by which an unfinished header grows before it is looked at again.
 const HEADER_STEP: usize = 64;
@@ -233,7 +237,7 @@ impl<V: Verifier> Session<V> {
                 None => true,
             },
             Peek::Whole => true,
-            Peek::More => bytes.len() > self.limits().name as usize + HEADER_ROOM,
+            Peek::More => false,
         };
         if whole && len > u64::from(self.limits().message) {
             return Err(ProtocolError::MessageTooLong { len });
@@ -246,7 +250,7 @@ impl<V: Verifier> Session<V> {
         let Step::Event(event) = self.frame(&frame, &[])? else {
             return Ok(Step::Silent);
         };
-        let note = match detach(event) {
+        let note = match detach(event, &frame) {
             Ok(event) => return Ok(Step::Event(event)),
             Err(note) => note,
         };
@@ -281,13 +285,12 @@ impl<V: Verifier> Session<V> {
             return Ok(Step::Silent);
         }
         self.look_next();
-        let frame = Frame::parse(bytes, self.limits().name)?;
         // What is here whole is judged as if it had come in pieces.
-        let is_long = bytes.len() > self.limits().message as usize;
-        if is_long && !self.is_passed_on(bytes, &frame)? {
+        if bytes.len() > self.limits().message as usize && !self.is_passed_on(bytes)? {
             let len = bytes.len() as u64;
             return Err(ProtocolError::MessageTooLong { len });
         }
+        let frame = Frame::parse(bytes, self.limits().name)?;
         if frame.channel < 0 {
             // Of the frames on our own channels only a cancellation has a meaning. The rest is room for an extension.
             if frame.kind != FrameKind::Error {
@@ -301,9 +304,11 @@ impl<V: Verifier> Session<V> {
 
     /// Whether a frame carries what is passed on as it comes: a piece of a content, in the usual order of fields.
     #[cold]
-    fn is_passed_on(&self, bytes: &[u8], frame: &Frame<'_>) -> Result<bool, ProtocolError> {
-        let peeked = peek(bytes, bytes.len() as u64, self.limits().name)?;
-        Ok(matches!(peeked, Peek::Data { .. }) && !self.carries_messages(frame))
+    fn is_passed_on(&self, bytes: &[u8]) -> Result<bool, ProtocolError> {
+        Ok(match peek(bytes, bytes.len() as u64, self.limits().name)? {
+            Peek::Data { channel, name, .. } => !self.carries_messages(channel, name),
+            Peek::More | Peek::Whole => false,
+        })
     }
 
     fn set_reading(&mut self, reading: Reading) {
@@ -351,26 +356,50 @@ impl Note {
             let chunk = bytes;
             return Event::Body { response, chunk };
         }
+        if let Self::List {
+            is_request,
+            from,
+            to,
+            len,
+        } = self
+        {
+            let hashes = Hashes::new(&bytes[from..to], len);
+            return match is_request {
+                true => Event::Request(hashes),
+                false => Event::Available(hashes),
+            };
+        }
         let frame = Frame::parse(bytes, u32::MAX).expect("it was parsed before");
         match self {
-            Self::Chunk(response) | Self::Early(response) => Event::Body {
+            Self::Chunk(response) => Event::Body {
                 response,
                 chunk: frame.data,
             },
-            Self::Message => match Message::parse(frame.data).expect("it was parsed before") {
-                Message::Available(hashes) => Event::Available(hashes),
-                Message::Request(hashes) => Event::Request(hashes),
+            Self::Id => match Message::parse(frame.data).expect("it was parsed before") {
                 Message::Id(id) => Event::Id(id),
-                message => unreachable!("{message:?} borrows nothing"),
+                message => unreachable!("{message:?} is no ID"),
             },
+            Self::Early(_) | Self::List { .. } => unreachable!("it was told above"),
         }
     }
 }
 
-/// Parts an event from the bytes of its frame, or says how to read it out of them once more.
-fn detach(event: Event<'_>) -> Result<Event<'static>, Note> {
+/// Parts an event from its frame, or says how to read it out of that once more. A list may be long: it is not judged again.
+fn detach(event: Event<'_>, frame: &[u8]) -> Result<Event<'static>, Note> {
+    let list = |is_request, hashes: Hashes<'_>| {
+        let fields = hashes.fields();
+        let from = fields.as_ptr().addr() - frame.as_ptr().addr();
+        Note::List {
+            is_request,
+            from,
+            to: from + fields.len(),
+            len: hashes.len(),
+        }
+    };
     Ok(match event {
-        Event::Available(_) | Event::Request(_) | Event::Id(_) => return Err(Note::Message),
+        Event::Available(hashes) => return Err(list(false, hashes)),
+        Event::Request(hashes) => return Err(list(true, hashes)),
+        Event::Id(_) => return Err(Note::Id),
         Event::Body { response, .. } => return Err(Note::Chunk(response)),
         Event::Since(sequence) => Event::Since(sequence),
         Event::Seen(sequence) => Event::Seen(sequence),

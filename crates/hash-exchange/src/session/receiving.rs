@@ -41,6 +41,9 @@ struct Rare<S> {
     ended: Option<(Box<Response<S>>, Ending)>,
     /// Channels with contents cancelled before they began, and their sequence numbers: each is owed an ERROR.
     cancelled: Vec<(u32, u64)>,
+    /// The numbers of the contents in `channels`, kept from the first one cancelled among many until all channels are gone: to
+    /// cancel each of them in turn must not cost the square of their number.
+    places: Option<BTreeMap<ResponseId, Key>>,
 }
 
 /// A content by the number that it goes by: the channel once it has begun, the sequence number before.
@@ -218,8 +221,8 @@ impl<V: Verifier> Session<V> {
     }
 
     /// Whether a frame is of a stream of messages, open or opened by it.
-    pub(super) fn carries_messages(&self, frame: &Frame<'_>) -> bool {
-        let Ok(channel) = u32::try_from(frame.channel) else {
+    pub(super) fn carries_messages(&self, channel: i32, name: Option<&str>) -> bool {
+        let Ok(channel) = u32::try_from(channel) else {
             return false;
         };
         let receiving = self.receiving.as_ref();
@@ -229,7 +232,7 @@ impl<V: Verifier> Session<V> {
             Some(Channel::Rpc) => true,
             Some(Channel::Response(_) | Channel::Early(_)) => false,
             // A name opens it anew.
-            Some(Channel::Cancelled) | None => channel_number(channel, frame.name) == Ok(0),
+            Some(Channel::Cancelled) | None => channel_number(channel, name) == Ok(0),
         }
     }
 
@@ -272,10 +275,11 @@ impl<V: Verifier> Session<V> {
                 receiving.rare().cancelled.push((channel, sequence));
                 return Ok(Route::Nowhere);
             }
-            Some(response) => {
-                receiving.channels.insert(key, response);
+            Some(Channel::Response(response)) => {
+                receiving.place(key, response);
                 return Ok(Route::Content);
             }
+            Some(_) => unreachable!("only contents are announced"),
             None if receiving.wanted.is_empty() => {
                 return Err(ProtocolError::Unannounced { sequence });
             }
@@ -335,7 +339,7 @@ impl<V: Verifier> Session<V> {
         };
         match receiving.channels.remove(&Key::channel(channel)) {
             Some(Channel::Response(response)) => {
-                receiving.responses -= 1;
+                receiving.displace(response.id);
                 return Ok(Step::Event(verdict(&self.verifier, *response, ending)));
             }
             Some(Channel::Early(sequence)) => {
@@ -411,10 +415,8 @@ impl<V: Verifier> Session<V> {
                 state: None,
             });
             self.next_response = self.next_response.wrapping_add(1);
-            let key = Key::announced(sequence);
             if receiving
-                .channels
-                .insert(key, Channel::Response(response))
+                .place(Key::announced(sequence), response)
                 .is_some()
             {
                 return Err(ProtocolError::SequenceTaken(sequence));
@@ -448,6 +450,7 @@ impl<S> Default for Rare<S> {
             replay: None,
             ended: None,
             cancelled: Vec::new(),
+            places: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::{DELIMITED, VARINT, key, skip, take_delimited, text, varint};
+use super::{DELIMITED, VARINT, key, skip, take, take_delimited, text, varint};
 use crate::ProtocolError;
 
 /// One frame, without its length prefix.
@@ -37,9 +37,9 @@ impl<'a> Frame<'a> {
         };
         let channel = parse_channel(u64::from(*zigzag)).ok()?;
         let (name, rest) = match rest {
-            [0x12, len @ ..0x80, rest @ ..] => {
-                let (name, rest) = rest.split_at_checked(usize::from(*len))?;
-                (Some(parse_name(name, name_limit).ok()?), rest)
+            [0x12, rest @ ..] => {
+                let mut rest = rest;
+                (Some(take_name(&mut rest, name_limit).ok()?), rest)
             }
             _ => (None, rest),
         };
@@ -64,7 +64,7 @@ impl<'a> Frame<'a> {
         while !bytes.is_empty() {
             match varint::take(&mut bytes)? {
                 CHANNEL => channel = Some(parse_channel(varint::take(&mut bytes)?)?),
-                NAME => name = Some(parse_name(take_delimited(&mut bytes)?, name_limit)?),
+                NAME => name = Some(take_name(&mut bytes, name_limit)?),
                 KIND => kind = parse_kind(varint::take(&mut bytes)?)?,
                 DATA => data = take_delimited(&mut bytes)?,
                 key => skip(&mut bytes, key, 1..=4)?,
@@ -94,12 +94,26 @@ pub(crate) enum Peek<'a> {
     Whole,
 }
 
-/// Looks into the first bytes of a frame of `frame_len` bytes, which are not all of it.
+/// Looks into the first bytes of a frame of `frame_len` bytes. Once it tells something, it tells the same of any more of them.
 pub(crate) fn peek(
     bytes: &[u8],
     frame_len: u64,
     name_limit: u32,
 ) -> Result<Peek<'_>, ProtocolError> {
+    let most = (name_limit as usize).saturating_add(HEADER_ROOM);
+    match bytes.get(..most) {
+        None => peek_header(bytes, frame_len, name_limit),
+        Some(header) => match peek_header(header, frame_len, name_limit)? {
+            Peek::More => Ok(Peek::Whole),
+            peeked => Ok(peeked),
+        },
+    }
+}
+
+/// Once a header is longer than the longest honest one, the frame is held whole and judged then. Beyond the name.
+const HEADER_ROOM: usize = 64;
+
+fn peek_header(bytes: &[u8], frame_len: u64, name_limit: u32) -> Result<Peek<'_>, ProtocolError> {
     let (mut channel, mut name) = (None, None);
     let mut rest = bytes;
     while let Some((key, key_len)) = varint::read(rest)? {
@@ -265,12 +279,14 @@ fn parse_channel(zigzag: u64) -> Result<i32, ProtocolError> {
     Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
 }
 
-fn parse_name(bytes: &[u8], limit: u32) -> Result<&str, ProtocolError> {
-    if bytes.len() as u64 > u64::from(limit) {
-        let len = bytes.len() as u64;
+/// Takes a name off the front. One that is too long is so before it is there.
+#[inline]
+fn take_name<'a>(bytes: &mut &'a [u8], limit: u32) -> Result<&'a str, ProtocolError> {
+    let len = varint::take(bytes)?;
+    if len > u64::from(limit) {
         return Err(ProtocolError::NameTooLong { len });
     }
-    text(bytes)
+    text(take(bytes, len)?)
 }
 
 fn parse_kind(number: u64) -> Result<FrameKind, ProtocolError> {

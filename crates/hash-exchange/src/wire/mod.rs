@@ -61,60 +61,10 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::frame::{Frame, FrameKind, Header, Peek, channel_number, peek};
-    use super::rpc::{self, Message};
+    use super::frame::{Frame, FrameKind, Header, channel_number};
     use super::*;
     use crate::Hash;
-
-    /// A message, decoded and owned.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    enum Owned {
-        Hashes(u64, Vec<Hash>),
-        Mappings(Vec<(Hash, u64)>),
-        Position(u64, Option<u64>),
-        Close,
-        Id(String),
-    }
-
-    fn decode(message: &[u8]) -> Result<Owned, ProtocolError> {
-        Ok(match Message::parse(message)? {
-            Message::Available(hashes) => Owned::Hashes(rpc::AVAILABLE, hashes.iter().collect()),
-            Message::Request(hashes) => Owned::Hashes(rpc::REQUEST, hashes.iter().collect()),
-            Message::Hashes(mappings) => Owned::Mappings(mappings.collect::<Result<_, _>>()?),
-            Message::Since(position) => Owned::Position(rpc::SINCE, position),
-            Message::Seen(position) => Owned::Position(rpc::SEEN, position),
-            Message::Close => Owned::Close,
-            Message::Id(id) => Owned::Id(id.to_owned()),
-        })
-    }
-
-    fn encode(message: &Owned) -> Vec<u8> {
-        let mut out = Vec::new();
-        match message {
-            Owned::Hashes(kind, hashes) => {
-                rpc::write_kind(*kind, &mut out);
-                hashes
-                    .iter()
-                    .for_each(|hash| rpc::write_hash(hash, &mut out));
-            }
-            Owned::Mappings(mappings) => {
-                rpc::write_kind(rpc::HASHES, &mut out);
-                for (hash, sequence) in mappings {
-                    rpc::write_mapping(hash, *sequence, &mut out);
-                }
-            }
-            Owned::Position(kind, position) => {
-                rpc::write_kind(*kind, &mut out);
-                rpc::write_sequence(*position, &mut out);
-            }
-            Owned::Close => rpc::write_kind(rpc::CLOSE, &mut out),
-            Owned::Id(id) => {
-                rpc::write_kind(rpc::ID, &mut out);
-                rpc::write_text(id, &mut out);
-            }
-        }
-        out
-    }
+    use crate::fuzz::{self, Owned, decode, encode};
 
     fn message() -> impl Strategy<Value = Owned> {
         let hash = || {
@@ -216,25 +166,7 @@ mod tests {
             let text = name.map(|name| format!("{name:x}"));
             let parsed = Frame { channel, name: text.as_deref(), kind, data: &data };
             prop_assert_eq!(Frame::parse(frame, 256), Ok(parsed));
-            // The first bytes tell what the whole frame does, or ask for more.
-            for end in 0..frame.len() {
-                match peek(&frame[..end], len, 256)? {
-                    Peek::Data { channel: peeked, name, offset } => {
-                        prop_assert_eq!((peeked, name), (channel, text.as_deref()));
-                        prop_assert_eq!(&frame[offset..], &data);
-                        prop_assert!(kind == FrameKind::Data && end >= offset);
-                    }
-                    Peek::Whole => prop_assert_ne!(kind, FrameKind::Data),
-                    Peek::More => prop_assert!(end + data.len() < frame.len()),
-                }
-            }
-        }
-
-        #[test]
-        fn decoders_take_any_bytes(bytes in vec(any::<u8>(), 0..100), len in 0_u64..200) {
-            let _ = decode(&bytes);
-            let _ = Frame::parse(&bytes, 256);
-            let _ = peek(&bytes, len, 256);
+            fuzz::frame(frame);
         }
     }
 }

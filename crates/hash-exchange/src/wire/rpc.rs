@@ -29,15 +29,24 @@ impl<'a> Message<'a> {
             fields = rest;
         }
         let mut rest = fields;
-        while !rest.is_empty() {
+        loop {
+            // Nearly all are SHA-1s, whose fields are soon seen to be good.
+            while let Some((field, behind)) = sha1_field(rest) {
+                if !field.is_ascii() {
+                    break;
+                }
+                first.get_or_insert(&field[..]);
+                hashes += 1;
+                rest = behind;
+            }
+            if rest.is_empty() {
+                break;
+            }
             match varint::take(&mut rest)? {
                 KIND => kind = Some(varint::take(&mut rest)?),
                 HASH => {
                     let hash = take_delimited(&mut rest)?;
-                    // Nearly all are, and it is soon seen.
-                    if !hash.is_ascii() {
-                        text(hash)?;
-                    }
+                    text(hash)?;
                     first.get_or_insert(hash);
                     hashes += 1;
                 }
@@ -93,6 +102,10 @@ impl<'a> Iterator for HashTexts<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
+        if let Some((hash, behind)) = sha1_field(self.rest) {
+            self.rest = behind;
+            return Some(hash);
+        }
         next_delimited(&mut self.rest, HASH)
     }
 }
@@ -117,8 +130,27 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// The hash in a field that has the length of a SHA-1, and what comes behind.
+#[inline]
+fn sha1_field(fields: &[u8]) -> Option<(&[u8; HEX_LEN], &[u8])> {
+    let (head, rest) = fields.split_first_chunk()?;
+    (*head == SHA1_HEAD).then(|| rest.split_first_chunk())?
+}
+
+/// What comes before the digits of a SHA-1.
+const SHA1_HEAD: [u8; 2] = [0x0a, HEX_LEN as u8];
+
 /// Adds a hash.
+#[inline]
 pub(crate) fn write_hash(hash: &Hash, out: &mut Vec<u8>) {
+    if let Some(digest) = hash.as_sha1() {
+        let mut field = [0; SHA1_HEAD.len() + HEX_LEN];
+        let (head, hex) = field.split_at_mut(SHA1_HEAD.len());
+        head.copy_from_slice(&SHA1_HEAD);
+        hex.copy_from_slice(&to_hex(digest));
+        out.extend_from_slice(&field);
+        return;
+    }
     let len = hash.wire_len();
     if len < 0x80 {
         out.extend_from_slice(&[0x0a, len as u8]);

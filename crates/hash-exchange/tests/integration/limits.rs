@@ -10,7 +10,7 @@ use hash_exchange::{
 };
 
 use crate::pipe::{End, pipe};
-use crate::quirks::{END, ERROR, Frame, available, data, ending, hashes, request};
+use crate::quirks::{END, ERROR, Frame, available, data, ending, hashes, prefixed, request};
 
 const USUAL: Limits = Limits::DEFAULT;
 
@@ -93,6 +93,51 @@ fn name_bounds_the_name_of_a_channel() {
     let beyond = [hashes(&[("x", 1)]), ending(2, Some(&name(21)), END)];
     let (result, heap) = reads(limits, &["x"], &beyond.concat());
     assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
+    assert!(heap < 2000, "{heap}");
+
+    // It is so even if the frame ends before the name does.
+    let frame = prefixed(&[0x08, 4, 0x12, 21, b'2']);
+    let (result, _) = reads(limits, &[], &frame);
+    assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
+}
+
+/// What is longer than the limit is refused as soon as it begins, even if it turns out to be wrong as well: else it would depend on
+/// how it comes which of the two errors it is.
+#[test]
+fn a_frame_that_is_too_long_is_so_whatever_else_is_wrong_with_it() {
+    let limits = Limits {
+        message: 100,
+        ..USUAL
+    };
+    let wrong = [&[0x08, 2, 5 << 3 | 7][..], &[0; 98]].concat();
+    let (result, _) = reads(limits, &[], &prefixed(&wrong));
+    assert_eq!(result, Err(ProtocolError::MessageTooLong { len: 101 }));
+}
+
+/// A content is passed on as it comes, however long the frame; but not behind a header so long that it would have to be held.
+#[test]
+fn a_header_without_end_is_no_way_around_the_limit() {
+    let limits = Limits {
+        message: 1000,
+        name: 20,
+        ..USUAL
+    };
+    let announced = hashes(&[("x", 1)]);
+    let padded = |times: usize| {
+        let header = [0x08, 4, 0x12, 1, b'2'].into_iter();
+        let header = header.chain([0x18, 1].repeat(times));
+        let data = [0x22, 0xe8, 0x07].into_iter().chain([7; 1000]);
+        let frame: Vec<u8> = header.chain(data).collect();
+        reads(
+            limits,
+            &["x"],
+            &[announced.clone(), prefixed(&frame)].concat(),
+        )
+    };
+    // The key and the length of the data are the last of 20 + 64 bytes.
+    assert_eq!(padded(38).0, Ok(()));
+    let (result, heap) = padded(40);
+    assert!(matches!(result, Err(ProtocolError::MessageTooLong { .. })));
     assert!(heap < 2000, "{heap}");
 }
 
@@ -353,4 +398,17 @@ fn bodies_bounds_all_contents_that_next_assembles_side_by_side() {
     let most_are_given_up = BTreeMap::from([("no room", 97), ("received", 3)]);
     assert_eq!(outcomes(&events), most_are_given_up);
     assert!(heap < 2_500_000, "{heap}");
+}
+
+/// A peer that makes us give up every content one by one: each costs the same, however many have been given up before it and are
+/// still remembered. Were it the more the more there are, this would take minutes.
+#[test]
+fn to_give_up_many_contents_costs_no_more_for_each_than_to_give_up_one() {
+    let limits = Limits { bodies: 0, ..USUAL };
+    let bodies: Vec<_> = (0_u32..200_000).map(|n| n.to_le_bytes().to_vec()).collect();
+    let (events, _) = assembles(limits, &bodies, 1);
+    assert_eq!(
+        outcomes(&events),
+        BTreeMap::from([("no room", bodies.len())])
+    );
 }

@@ -1,8 +1,10 @@
 //! A world of two sessions and the bytes between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use hash_exchange::{BodyError, Event, Hash, Limits, ProtocolError, Session, Sha1, Tag, Tally};
+use hash_exchange::{
+    BodyError, Event, Hash, Kind, Limits, ProtocolError, Session, Sha1, Tag, Tally,
+};
 
 /// One side: a session, what it serves, and what it has heard.
 pub(crate) struct Side {
@@ -16,9 +18,17 @@ pub(crate) struct Side {
     pub(crate) heard: Vec<Heard>,
     /// REQUESTs are answered only when this is set.
     pub(crate) answers: bool,
-    asked: Vec<Vec<Hash>>,
-    serving: BTreeMap<hash_exchange::ServedId, (Vec<u8>, usize)>,
-    receiving: BTreeMap<hash_exchange::ResponseId, Vec<u8>>,
+    /// As a congested npm peer it sends contents ahead of their HASHES.
+    pub(crate) congested: bool,
+    /// The HASHES that it has held back.
+    held: Vec<u8>,
+    /// Of the hashes that it was asked for, in order, whether it serves them.
+    pub(crate) answered: Vec<bool>,
+    asked: VecDeque<Vec<Hash>>,
+    /// Contents that it serves, and how far it has come with them.
+    pub(crate) serving: BTreeMap<hash_exchange::ServedId, (Vec<u8>, usize)>,
+    /// Contents that come, as far as they have.
+    pub(crate) receiving: BTreeMap<hash_exchange::ResponseId, Vec<u8>>,
 }
 
 /// An event that owns what it says; contents are put together.
@@ -54,7 +64,10 @@ impl Side {
             sent: 0,
             heard: Vec::new(),
             answers: true,
-            asked: Vec::new(),
+            congested: false,
+            held: Vec::new(),
+            answered: Vec::new(),
+            asked: VecDeque::new(),
             serving: BTreeMap::new(),
             receiving: BTreeMap::new(),
         }
@@ -82,102 +95,152 @@ impl Side {
 
     /// What the session answers, serves and owes.
     pub(crate) fn drain(&mut self) {
-        if self.answers {
-            for hashes in std::mem::take(&mut self.asked) {
-                self.answer(&hashes);
-            }
-        }
-        while let Some(served) = self.session.next_response() {
-            let (body, position) = self.serving.get_mut(&served).expect("it was found");
-            let rest = &body[*position..];
-            let tag = if rest.is_empty() {
-                self.serving.remove(&served);
-                self.session.finish(served, &mut self.out)
-            } else {
-                let chunk = &rest[..rest.len().min(7)];
-                *position += chunk.len();
-                self.session.body(served, chunk, &mut self.out)
-            };
-            self.tally.add(tag.expect("it is its turn"));
-        }
-        while let Some(tag) = self.session.transmit(&mut self.out) {
-            self.tally.add(tag);
-        }
+        while self.answers && self.answer() {}
+        while self.serve() {}
+        self.transmit();
     }
 
-    fn answer(&mut self, hashes: &[Hash]) {
-        let mut found: Vec<_> = hashes
-            .iter()
-            .filter_map(|hash| Some((hash, self.store.get(hash)?)))
-            .collect();
-        let mut met = std::collections::BTreeSet::new();
-        found.retain(|(hash, _)| met.insert(*hash));
-        let mappings = found
-            .iter()
-            .map(|(hash, (_, sequence))| ((*hash).clone(), *sequence));
-        let answer = self
-            .session
-            .respond(mappings, &mut self.out)
-            .expect("asked");
+    /// Answers the oldest REQUEST, if there is one.
+    pub(crate) fn answer(&mut self) -> bool {
+        let Some(hashes) = self.asked.pop_front() else {
+            return false;
+        };
+        let mut met = BTreeSet::new();
+        let asked: Vec<_> = hashes.iter().filter(|hash| met.insert(*hash)).collect();
+        // Contents ahead of their HASHES are told apart by their numbers: none is used again.
+        let holds = self.congested || !self.held.is_empty();
+        let found = asked.iter().filter_map(|&hash| {
+            let (_, sequence) = self.store.get(hash)?;
+            Some((hash.clone(), sequence.filter(|_| !holds)))
+        });
+        let out = if holds { &mut self.held } else { &mut self.out };
+        let answer = self.session.respond(found, out).expect("asked");
         self.tally.add(answer.tag);
-        for (index, (_, (body, _))) in (0..).zip(found) {
-            if self.session.is_serving(answer.served(index)) {
-                self.serving.insert(answer.served(index), (body.clone(), 0));
+        let mut index = 0;
+        for hash in asked {
+            let mut is_served = false;
+            if let Some((body, _)) = self.store.get(hash) {
+                let served = answer.served(index);
+                index += 1;
+                is_served = self.session.is_serving(served);
+                if is_served {
+                    self.serving.insert(served, (body.clone(), 0));
+                }
             }
+            self.answered.push(is_served);
+        }
+        true
+    }
+
+    /// Sends a frame of the content whose turn it is, if there is one.
+    pub(crate) fn serve(&mut self) -> bool {
+        let Some(served) = self.session.next_response() else {
+            return false;
+        };
+        let (body, position) = self.serving.get_mut(&served).expect("it was found");
+        let rest = &body[*position..];
+        let tag = if rest.is_empty() {
+            self.serving.remove(&served);
+            self.session.finish(served, &mut self.out)
+        } else {
+            let chunk = &rest[..rest.len().min(7)];
+            *position += chunk.len();
+            self.session.body(served, chunk, &mut self.out)
+        };
+        self.tally.add(tag.expect("it is its turn"));
+        true
+    }
+
+    /// Sends the HASHES that it has held back.
+    pub(crate) fn release(&mut self) {
+        self.out.append(&mut self.held);
+    }
+
+    /// Sends what the session owes, of which all HASHES come before CLOSE.
+    pub(crate) fn transmit(&mut self) {
+        self.release();
+        while let Some(tag) = self.session.transmit(&mut self.out) {
+            self.tally.add(tag);
+            let is_quiet = self.asked.is_empty() && self.serving.is_empty();
+            let is_last = is_quiet && self.receiving.is_empty();
+            assert!(is_last || tag.kind != Kind::Close, "something is under way");
         }
     }
 
     pub(crate) fn receive(&mut self, mut input: &[u8]) -> Result<(), ProtocolError> {
-        while let Some(event) = self.session.receive(&mut input)? {
-            let heard = match event {
-                Event::Id(id) => Heard::Id(id.to_owned()),
-                Event::Since(sequence) => Heard::Since(sequence),
-                Event::Seen(sequence) => Heard::Seen(sequence),
-                Event::Available(hashes) => Heard::Available(hashes.iter().collect()),
-                Event::Request(hashes) => {
-                    self.asked.push(hashes.iter().collect());
-                    Heard::Asked(hashes.iter().collect())
-                }
-                Event::NotFound { hash } => Heard::NotFound(hash),
-                Event::Response {
-                    response,
-                    hash,
-                    sequence,
-                } => {
-                    self.receiving.insert(response, Vec::new());
-                    Heard::Response(hash, sequence)
-                }
-                Event::Body { response, chunk } => {
-                    let body = self.receiving.get_mut(&response).expect("announced");
-                    body.extend_from_slice(chunk);
-                    continue;
-                }
-                Event::Complete {
-                    response,
-                    hash,
-                    sequence,
-                } => {
-                    let body = self.receiving.remove(&response).expect("announced");
-                    Heard::Complete(hash, sequence, body)
-                }
-                Event::Failed {
-                    response,
-                    hash,
-                    reason,
-                } => {
-                    self.receiving.remove(&response).expect("announced");
-                    Heard::Failed(hash, describe(&reason))
-                }
-                Event::Cancelled { served, hash } => {
-                    self.serving.remove(&served);
-                    Heard::Cancelled(hash)
-                }
-                Event::Close => Heard::Close,
-            };
-            self.heard.push(heard);
-        }
+        while self.hear(&mut input)? {}
         assert!(input.is_empty(), "none means that all is read");
         Ok(())
+    }
+
+    /// Reads up to the next event. False: there is none.
+    pub(crate) fn hear(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+        let Some(event) = self.session.receive(input)? else {
+            return Ok(false);
+        };
+        let heard = match event {
+            Event::Id(id) => Heard::Id(id.to_owned()),
+            Event::Since(sequence) => Heard::Since(sequence),
+            Event::Seen(sequence) => Heard::Seen(sequence),
+            Event::Available(hashes) => Heard::Available(hashes.iter().collect()),
+            Event::Request(hashes) => {
+                self.asked.push_back(hashes.iter().collect());
+                Heard::Asked(hashes.iter().collect())
+            }
+            Event::NotFound { hash } => Heard::NotFound(hash),
+            Event::Response {
+                response,
+                hash,
+                sequence,
+            } => {
+                self.receiving.insert(response, Vec::new());
+                Heard::Response(hash, sequence)
+            }
+            Event::Body { response, chunk } => {
+                let body = self.receiving.get_mut(&response).expect("announced");
+                body.extend_from_slice(chunk);
+                return Ok(true);
+            }
+            Event::Complete {
+                response,
+                hash,
+                sequence,
+            } => {
+                let body = self.receiving.remove(&response).expect("announced");
+                let is_checked = hash.as_sha1().is_some();
+                assert!(!is_checked || hash == Hash::sha1(&body), "it is another");
+                Heard::Complete(hash, sequence, body)
+            }
+            Event::Failed {
+                response,
+                hash,
+                reason,
+            } => {
+                self.receiving.remove(&response).expect("announced");
+                Heard::Failed(hash, describe(&reason))
+            }
+            Event::Cancelled { served, hash } => {
+                self.serving.remove(&served);
+                Heard::Cancelled(hash)
+            }
+            Event::Close => Heard::Close,
+        };
+        self.heard.push(heard);
+        Ok(true)
+    }
+
+    /// Hands the other side as many bytes as have been said, or as many as these, in pieces.
+    pub(crate) fn carry(&mut self, to: &mut Self, most: usize, piece: usize) {
+        let bytes: Vec<u8> = self.out.drain(..most.min(self.out.len())).collect();
+        self.sent += bytes.len() as u64;
+        for piece in bytes.chunks(piece) {
+            to.receive(piece).expect("both keep to the protocol");
+        }
+        assert_eq!(
+            self.tally.total_bytes(),
+            self.sent + (self.out.len() + self.held.len()) as u64,
+            "tags account for every byte"
+        );
     }
 
     /// The contents that are coming, in the order of their announcement.
@@ -211,23 +274,10 @@ impl Pair {
             if self.a.out.is_empty() && self.b.out.is_empty() {
                 return;
             }
-            carry(&mut self.a, &mut self.b, self.piece);
-            carry(&mut self.b, &mut self.a, self.piece);
+            self.a.carry(&mut self.b, usize::MAX, self.piece);
+            self.b.carry(&mut self.a, usize::MAX, self.piece);
         }
     }
-}
-
-fn carry(from: &mut Side, to: &mut Side, piece: usize) {
-    let bytes = std::mem::take(&mut from.out);
-    from.sent += bytes.len() as u64;
-    for piece in bytes.chunks(piece.min(bytes.len()).max(1)) {
-        to.receive(piece).expect("both keep to the protocol");
-    }
-    assert_eq!(
-        from.tally.total_bytes(),
-        from.sent,
-        "tags account for every byte"
-    );
 }
 
 fn describe(reason: &BodyError) -> String {

@@ -1,42 +1,25 @@
-use hash_exchange::Tally;
+use std::borrow::Cow;
+use std::slice;
+
 use simnet::NodeId;
 
 use super::why::Inquest;
 use super::{Gossip, Seated};
+use crate::counters::Counters;
 use crate::metrics::{EdgeBytes, Metrics, NetworkTotals, Observed, Record};
 use crate::protocol::Protocol;
-use crate::report::{Failure, Lost, Missing, Outcome, Report};
+use crate::report::{Failure, Lost, Measured, Missing, Outcome, Report};
 use crate::run::{End, Run, network};
-use crate::scenario::Scenario;
+use crate::scenario::{Measure, Scenario};
 use crate::topology::Graph;
+use crate::workload::Item;
 
 /// What came of a run.
 pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gossip>) -> Report {
     let world = &run.world;
-    let nodes: Vec<&Seated> = world.nodes().collect();
-    let records: Vec<_> = nodes.iter().map(|seated| records(gossip, seated)).collect();
-    let tallies: Vec<Tally> = nodes.iter().map(|seated| seated.node.sent()).collect();
-    let carried = world.carried_by_node();
-    let node_bytes: Vec<_> = carried.iter().map(|carried| carried.accepted).collect();
-    let total = world.carried();
-    let totals = NetworkTotals {
-        accepted: total.accepted,
-        delivered: total.delivered,
-        discarded: total.discarded,
-        in_flight: world.in_flight(),
-        retransmitted: total.retransmitted,
-        segments: total.segments,
-    };
-    let metrics = Metrics::new(&Observed {
-        graph,
-        items: &gossip.items,
-        records: &records,
-        tallies: &tallies,
-        node_bytes: &node_bytes,
-        edge_bytes: &edge_bytes(gossip, graph, run, &records),
-        network: totals,
-    });
-    let (outcome, failure) = outcome(run, &totals);
+    let total = Counters::new(gossip, world);
+    let (metrics, measured) = figures(gossip, scenario, graph, run, &total);
+    let (outcome, failure) = outcome(run, &total.network);
     let size = (graph.edges().len() as u64, gossip.items.len() as u64);
     let mut report = Report::new(
         scenario,
@@ -47,6 +30,7 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         metrics,
     );
     report.failure = failure;
+    report.measured = measured;
     if outcome != Outcome::Converged {
         report = explained(gossip, scenario, graph, run, report);
     }
@@ -74,6 +58,46 @@ fn explained(
     report
         .with_missing(missing(&inquest))
         .with_lost(lost(&inquest))
+}
+
+/// The figures of the measuring interval, or of the whole run.
+fn figures(
+    gossip: &Gossip,
+    scenario: &Scenario,
+    graph: &Graph,
+    run: &Run<Gossip>,
+    total: &Counters,
+) -> (Metrics, Option<Measured>) {
+    let measure = scenario.measure;
+    let interval = measure.map(|_| {
+        // A run that was over before has counted nothing since.
+        let at = |cut: usize| run.cuts.get(cut).unwrap_or(total);
+        at(1).since(at(0))
+    });
+    let counted = interval.as_ref().unwrap_or(total);
+    let nodes = run.world.nodes();
+    let mut records: Vec<_> = nodes.map(|seated| records(gossip, seated)).collect();
+    let edge_bytes = edge_bytes(gossip, graph, counted, measure, &records);
+    let items = match measure {
+        Some(measure) => Cow::Owned(published_within(measure, &gossip.items, &mut records)),
+        None => Cow::Borrowed(&gossip.items[..]),
+    };
+    let metrics = Metrics::new(&Observed {
+        graph,
+        items: &items,
+        records: &records,
+        tallies: slice::from_ref(&counted.sent),
+        node_bytes: &counted.node_bytes,
+        edge_bytes: &edge_bytes,
+        network: counted.network,
+    });
+    let ended = run.world.now();
+    let measured = measure.map(|measure| Measured {
+        from_ns: measure.from.min(ended).as_nanos(),
+        until_ns: measure.until.min(ended).as_nanos(),
+        items: items.len() as u64,
+    });
+    (metrics, measured)
 }
 
 fn outcome(run: &Run<Gossip>, totals: &NetworkTotals) -> (Outcome, Option<Failure>) {
@@ -118,11 +142,33 @@ fn records(gossip: &Gossip, seated: &Seated) -> Vec<Record> {
     records.collect()
 }
 
+/// The items that are published within an interval. Records of others are dropped, and those that stay get the new numbers.
+fn published_within(measure: Measure, items: &[Item], records: &mut [Vec<Record>]) -> Vec<Item> {
+    let mut measured = Vec::new();
+    let mut numbers = vec![None; items.len()];
+    for (item, number) in items.iter().zip(&mut numbers) {
+        if measure.contains(item.at) {
+            // As many as items, which a u32 counts.
+            *number = Some(measured.len() as u32);
+            measured.push(item.clone());
+        }
+    }
+    for records in records {
+        records.retain_mut(|record| {
+            let number = numbers[record.item as usize];
+            record.item = number.unwrap_or_default();
+            number.is_some()
+        });
+    }
+    measured
+}
+
 /// What went over each edge. A body that was the first went from its giver to its taker; of others it is not known who sent them.
 fn edge_bytes(
     gossip: &Gossip,
     graph: &Graph,
-    run: &Run<Gossip>,
+    counted: &Counters,
+    measure: Option<Measure>,
     records: &[Vec<Record>],
 ) -> Vec<EdgeBytes> {
     let mut edges = vec![EdgeBytes::default(); graph.edges().len()];
@@ -133,11 +179,12 @@ fn edge_bytes(
             edges[at].payload += payload;
         }
     };
-    for (source, dest, wire) in run.world.accepted_between() {
+    for &(source, dest, wire) in &counted.between {
         of_edge(source, dest, wire, 0);
     }
+    let counts = |record: &&Record| measure.is_none_or(|measure| measure.contains(record.at));
     for (node, records) in (0..).zip(records) {
-        for record in records {
+        for record in records.iter().filter(counts) {
             if let Some(from) = record.from {
                 let payload = gossip.items[record.item as usize].body.len();
                 of_edge(from, node, 0, payload as u64);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
-use hash_exchange::Hash;
+use hash_exchange::{Hash, Tally};
 use hash_gossip::{Backoff, Config, Neighbour, Node, Scratch};
 use simnet::{Host, NodeId, Time};
 
@@ -195,6 +195,10 @@ impl Protocol for Gossip {
         };
         let of = self.groups.iter().map(wanted).sum();
         Progress { have, of }
+    }
+
+    fn sent(&self, seated: &Seated) -> Tally {
+        seated.node.sent()
     }
 
     fn invariant(&self, nodes: &[Holdings]) -> Result<(), Violation> {

@@ -34,10 +34,7 @@ impl Report {
             Outcome::Converged | Outcome::NotConverged | Outcome::InvariantBroken => ("✗", RED),
             Outcome::Inconclusive | Outcome::Interrupted => ("?", YELLOW),
         };
-        let at = match self.metrics.convergence.t100_ns {
-            Some(t100) if self.outcome == Outcome::Converged => t100,
-            _ => self.ended_ns,
-        };
+        let at = duration(self.over_ns());
         let missed = match self.missed() {
             0 => String::new(),
             missed => format!(
@@ -49,11 +46,7 @@ impl Report {
                 )
             ),
         };
-        let words = format!(
-            "{mark} {} at {}{missed}",
-            self.outcome.words(),
-            duration(at)
-        );
+        let words = format!("{mark} {} at {at}{missed}", self.outcome.words());
         format!(
             "{}  {} · seed {} · digest {}",
             painted(&words, paint, colour),
@@ -195,6 +188,12 @@ impl Report {
                 ),
             ),
         ];
+        if let Some(measured) = &self.measured {
+            let hashes = things(measured.items, "hash", "hashes");
+            let (from, until) = (duration(measured.from_ns), duration(measured.until_ns));
+            let text = format!("{hashes} of {from} to {until}, and what was sent meanwhile");
+            rows.insert(1, ("measured", text));
+        }
         let undelivered = convergence.pairs - convergence.delivered;
         if self.outcome == Outcome::Converged && undelivered > 0 {
             let text = format!(

@@ -37,6 +37,9 @@ pub struct Report {
     pub edges: u64,
     /// Number of hashes published.
     pub items: u64,
+    /// The part of the run that the figures speak of; absent: all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
     /// The figures.
     #[serde(flatten)]
     pub metrics: Metrics,
@@ -72,6 +75,17 @@ pub enum Outcome {
     Inconclusive,
     /// Somebody stopped it.
     Interrupted,
+}
+
+/// The measuring interval: see [`Measure`](crate::scenario::Measure).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Measured {
+    /// When it began.
+    pub from_ns: u64,
+    /// When it ended, or the run did before.
+    pub until_ns: u64,
+    /// Number of hashes published within it.
+    pub items: u64,
 }
 
 /// A fault of the schedule, as reports draw it.
@@ -226,6 +240,7 @@ impl Report {
             nodes: scenario.nodes,
             edges,
             items,
+            measured: None,
             metrics,
             faults,
             failure: None,
@@ -277,6 +292,14 @@ impl Report {
             .expect("a report has string keys and finite numbers alone");
         json.push('\n');
         json
+    }
+
+    /// When it was over: with the last delivery, if that made it converge and the figures speak of all deliveries.
+    fn over_ns(&self) -> u64 {
+        match self.metrics.convergence.t100_ns {
+            Some(t100) if self.outcome == Outcome::Converged && self.measured.is_none() => t100,
+            _ => self.ended_ns,
+        }
     }
 
     /// Where the time axis of the curve ends: soon after the last delivery, but at the end of the run if that is what it waited for.

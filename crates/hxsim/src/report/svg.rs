@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::quantity::{count, duration, duration_like, things};
 use super::text::wrap;
-use super::{FaultSpan, Outcome, Report};
+use super::{FaultSpan, Report};
 use crate::metrics::Point;
 
 impl Report {
@@ -22,7 +22,12 @@ impl Report {
         let plane = self.plane();
         self.write_faults(svg)?;
         let pairs = count(self.metrics.convergence.pairs);
-        let caption = format!("share of {pairs} deliveries over virtual time");
+        let measured = self.measured.as_ref().map(|measured| {
+            let (from, until) = (duration(measured.from_ns), duration(measured.until_ns));
+            format!(" of what was published from {from} to {until}")
+        });
+        let of = measured.unwrap_or_default();
+        let caption = format!("share of {pairs} deliveries{of} over virtual time");
         plane.write_axes(svg, &caption)?;
         self.write_curve(svg)?;
         let convergence = &self.metrics.convergence;
@@ -37,10 +42,6 @@ impl Report {
     }
 
     fn subtitle(&self) -> String {
-        let at = match self.metrics.convergence.t100_ns {
-            Some(t100) if self.outcome == Outcome::Converged => t100,
-            _ => self.ended_ns,
-        };
         format!(
             "{} · {} · {} · seed {} · {} at {}",
             self.scenario,
@@ -48,7 +49,7 @@ impl Report {
             things(self.items, "hash", "hashes"),
             self.seed,
             self.outcome.words(),
-            duration(at)
+            duration(self.over_ns())
         )
     }
 

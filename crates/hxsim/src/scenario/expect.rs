@@ -10,7 +10,7 @@ use crate::expect::{Bound, Condition, Expectation};
 use crate::figure::{FIGURES, Figure, Limit, Needs, Unit};
 use crate::metrics::Ratio;
 use crate::topology::Topology;
-use crate::workload::Workload;
+use crate::workload::{Arrivals, Share, Workload};
 
 /// What decides whether an expectation can be evaluated; `None` is what could not be read.
 pub(super) struct Ground<'a> {
@@ -19,6 +19,7 @@ pub(super) struct Ground<'a> {
     pub(super) topology: Option<&'a Topology>,
     pub(super) workload: Option<Option<&'a Workload>>,
     pub(super) faults: &'a [Fault],
+    pub(super) measured: bool,
 }
 
 pub(super) fn read(
@@ -183,25 +184,39 @@ impl Ground<'_> {
 
     fn nothing_to_deliver(&self, workload: &Workload) -> Option<&'static str> {
         let nodes = self.nodes?;
-        let held_by_all = match workload {
-            Workload::Bodies(bodies) => {
-                bodies.iter().all(|body| body.nodes.len() == nodes as usize)
-            }
-            Workload::Synthetic { share, .. } => *share == Probability::ONE,
-            Workload::Directory { .. } => false,
-        };
         match nodes {
             1 => Some("one node has nobody to deliver to"),
-            _ => held_by_all.then_some("every node holds everything from the start"),
+            _ => {
+                held_by_all(workload, nodes).then_some("every node holds everything from the start")
+            }
         }
     }
 
     /// Where every edge is the only way to what lies behind it, bodies of one holder each go over all of them.
     fn no_edge_idle(&self, workload: &Workload) -> Option<&'static str> {
-        let tree = matches!(self.topology?, Topology::Line | Topology::Star);
-        let alone =
-            matches!(workload, Workload::Synthetic { share, .. } if *share == Probability::ZERO);
-        (tree && alone && self.faults.is_empty())
+        let tree = matches!(
+            self.topology?,
+            Topology::Line | Topology::Star | Topology::Tree { .. }
+        );
+        let alone = match workload {
+            Workload::Synthetic(synthetic) => {
+                synthetic.share == Share::Each(Probability::ZERO)
+                    && matches!(synthetic.arrivals, Arrivals::At(_))
+            }
+            _ => false,
+        };
+        let whole = self.faults.is_empty() && !self.measured;
+        (tree && alone && whole)
             .then_some("every edge carries a body: there is no other way to the nodes behind it")
+    }
+}
+
+/// Whether each body is held by every node from the start.
+fn held_by_all(workload: &Workload, nodes: u32) -> bool {
+    match workload {
+        Workload::Bodies(bodies) => bodies.iter().all(|body| body.nodes.len() == nodes as usize),
+        Workload::Synthetic(synthetic) => synthetic.share == Share::Each(Probability::ONE),
+        Workload::Several(workloads) => workloads.iter().all(|one| held_by_all(one, nodes)),
+        Workload::Directory { .. } => false,
     }
 }

@@ -5,15 +5,20 @@
 //!
 #![doc = concat!("```toml\n", include_str!("example.toml"), "```")]
 //!
-//! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent.
+//! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent. A bandwidth is a size a second
+//! (B/s, KiB/s, MiB/s, GiB/s, or kbit/s, Mbit/s, Gbit/s, which are powers of ten).
 
 mod document;
 mod expect;
 mod fault;
+mod latency;
+mod measure;
 mod network;
 mod quantity;
 mod read;
+mod region;
 mod section;
+mod topology;
 mod workload;
 
 use std::fs;
@@ -40,7 +45,7 @@ pub struct Scenario {
     pub seed: u64,
     /// Who is whose neighbour.
     pub topology: Topology,
-    /// Latency and loss of each link.
+    /// Latency, loss and bandwidth of each link, and the nodes' own lines.
     pub links: Links,
     /// How streams use their links.
     pub stream: StreamModel,
@@ -50,6 +55,8 @@ pub struct Scenario {
     pub node: NodeOptions,
     /// How long it goes on.
     pub run: RunOptions,
+    /// The part of the run that the figures speak of; `None` is all of it.
+    pub measure: Option<Measure>,
     /// What goes wrong.
     pub schedule: Schedule,
     /// What the figures shall be, in the order of their names.
@@ -92,6 +99,25 @@ pub struct RunOptions {
     pub goal: Goal,
 }
 
+/// The part of a run that its figures speak of: what is before is warming up, and what is after lets the last items spread.
+///
+/// - Items are those that are published in `from .. until`. Deliveries, reliability, coverage, delays, redundancy and hops are theirs, whenever they are
+///   delivered; instants are since the start of the run.
+/// - Frames and bytes are those sent in `from .. until`, of whatever item: the difference of what was counted at both cuts. So are those of a node,
+///   and those of edges that carried no body in that time. What is in flight is so at `until`, so that what was at `from` is missing where totals are
+///   balanced.
+/// - Figures that divide the one by the other (control bytes a delivery, traffic over ideal, frames for each item and node) mean something if as much
+///   is left undone at the end as was at the beginning: while the network keeps up with what is published.
+///
+/// What must be reached is judged on all items, and a run does not end by that before `until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// The first instant that counts.
+    pub from: Time,
+    /// The first that counts no more.
+    pub until: Time,
+}
+
 /// What the nodes shall reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Goal {
@@ -112,6 +138,13 @@ pub enum Stop {
     Horizon,
 }
 
+impl Measure {
+    /// Whether an instant lies within.
+    pub fn contains(self, at: Time) -> bool {
+        (self.from..self.until).contains(&at)
+    }
+}
+
 impl Scenario {
     /// A ring of `nodes` over links of 10 ms without loss or faults, and nothing published; a minute of virtual time.
     pub fn new(nodes: u32) -> Self {
@@ -126,6 +159,7 @@ impl Scenario {
             workload: None,
             node: NodeOptions::default(),
             run: RunOptions::default(),
+            measure: None,
             schedule: Schedule::default(),
             expect: Vec::new(),
         }

@@ -1,137 +1,230 @@
 //! `[network]`: links, their exceptions, and how streams use them.
 
+use std::path::Path;
 use std::time::Duration;
 
-use simnet::{Jitter, Link, Links, NodeId, Probability, StreamModel};
+use simnet::{Access, Bandwidth, Jitter, Link, Links, NodeId, Probability, StreamModel};
 
 use super::document::{Content, Value};
-use super::quantity::{duration, node, pair, positive_duration, positive_size, probability};
-use super::section::{Located, Problems, Section};
+use super::latency;
+use super::quantity::{
+    bandwidth, node, nodes as node_set, pair, positive_duration, positive_size, probability,
+};
+use super::region::{self, Matrix, Named};
+use super::section::{Problems, Section, Wrong};
 use crate::diagnostic::Place;
 
 pub(super) fn read(
     problems: &mut Problems,
     root: &mut Section<'_>,
     nodes: Option<u32>,
+    directory: &Path,
 ) -> Option<(Links, StreamModel)> {
     let example = "network.latency = \"10ms\"";
     let mut section = root.required_section(problems, "network", "`[network]`", example)?;
-    let default = link(problems, &mut section, None);
+    let matrix = region::matrix(problems, &mut section);
+    let default = default(problems, &mut section, matrix.as_ref(), directory);
+    let access = access(problems, &mut section, Access::default());
+    let mut named = region::read(problems, &mut section, nodes, matrix.as_ref(), access);
+    if let Some(default) = &default {
+        for link in named.regions.links.values_mut() {
+            link.loss = default.loss;
+            link.bandwidth = default.bandwidth;
+        }
+    }
     let mut exceptions = Vec::new();
     for mut one in section.sections(problems, "link", "`[[network.link]]`") {
-        let ends = ends(problems, &mut one, nodes);
-        let link = link(problems, &mut one, default.as_ref());
+        let ends = ends(problems, &mut one, nodes, &named);
+        let said = said(problems, &mut one, directory);
+        if let (Some(Ends::Nodes(_)), Some(_), false) = (&ends, &matrix, one.has("latency")) {
+            let hint = "the matrix says nothing of a single link";
+            problems.add(one.place(), "`[[network.link]]` lacks `latency`", hint);
+        }
         one.close(problems);
-        exceptions.push((ends, link));
+        let (Some(said), Some(default)) = (said, &default) else {
+            continue;
+        };
+        match ends {
+            Some(Ends::Nodes(pairs)) => {
+                exceptions.extend(pairs.into_iter().map(|pair| (pair, said.over(default))));
+            }
+            Some(Ends::Regions(pairs)) => {
+                for pair in pairs {
+                    let link = named.regions.links.get(&pair).unwrap_or(default);
+                    let link = said.over(link);
+                    named.regions.links.insert(pair, link);
+                }
+            }
+            None => {}
+        }
+    }
+
+    let mut access_exceptions = Vec::new();
+    for mut one in section.sections(problems, "node", "`[[network.node]]`") {
+        let members = one.required(problems, "nodes", "nodes = \"0..10\"", node_set(nodes));
+        let access = self::access(problems, &mut one, access);
+        one.close(problems);
+        let members = members.map(|members| members.value).unwrap_or_default();
+        access_exceptions.extend(members.into_iter().map(|node| (node, access)));
     }
     let stream = match section.section(problems, "stream", "`[network.stream]`") {
         Some(section) => stream(problems, section),
         None => StreamModel::default(),
     };
     section.close(problems);
-
-    let mut links = Links::all(default?);
-    for (ends, link) in exceptions {
-        let link = link?;
-        for pair in ends? {
-            links.exceptions.insert(pair, link.clone());
-        }
-    }
+    let links = Links {
+        default: default?,
+        regions: named.regions,
+        exceptions: exceptions.into_iter().collect(),
+        access,
+        access_exceptions: access_exceptions.into_iter().collect(),
+    };
     Some((links, stream))
 }
+/// What a section says of a link.
+struct Said {
+    latency: Option<(Duration, Jitter)>,
+    loss: Option<Probability>,
+    bandwidth: Option<Bandwidth>,
+}
 
-/// The directed links an exception is about: both directions of `between`, or `from` one node `to` another.
+impl Said {
+    /// What is not said is as in `base`.
+    fn over(&self, base: &Link) -> Link {
+        let base = base.clone();
+        let (floor, jitter) = self.latency.clone().unwrap_or((base.floor, base.jitter));
+        Link {
+            floor,
+            jitter,
+            loss: self.loss.unwrap_or(base.loss),
+            bandwidth: self.bandwidth.or(base.bandwidth),
+        }
+    }
+}
+
+/// `latency`, `loss` and `bandwidth`; `None` if the latency is wrong.
+fn said(problems: &mut Problems, section: &mut Section<'_>, directory: &Path) -> Option<Said> {
+    let latency = section.value("latency");
+    let loss = section.optional(problems, "loss", probability);
+    let bandwidth = section.optional(problems, "bandwidth", bandwidth);
+    let latency = match latency {
+        Some(value) => Some(latency::read(problems, value, directory)?),
+        None => None,
+    };
+    Some(Said {
+        latency,
+        loss: loss.map(|loss| loss.value),
+        bandwidth: bandwidth.map(|bandwidth| bandwidth.value),
+    })
+}
+
+/// The link of all that nothing else is said of. If there is a matrix no pair has it, but its loss and its bandwidth are those of all.
+fn default(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    matrix: Option<&Matrix>,
+    directory: &Path,
+) -> Option<Link> {
+    let said = said(problems, section, directory)?;
+    let (latency, has_matrix) = (section.value("latency"), section.has("matrix"));
+    match (latency, has_matrix) {
+        (Some(value), true) => {
+            let hint = "leave out this or `matrix`";
+            problems.add(&value.place, "the matrix says every latency", hint);
+        }
+        (None, false) => {
+            let hint = "for example: latency = \"10ms\"";
+            problems.add(section.place(), "`[network]` lacks `latency`", hint);
+        }
+        _ => {}
+    }
+    let base = match matrix {
+        Some(matrix) => matrix.link(0, 0),
+        None => {
+            let (floor, _) = said.latency.as_ref()?;
+            Link::constant(*floor)
+        }
+    };
+    Some(said.over(&base))
+}
+
+/// `upload` and `download` of nodes; what is not said is as in `base`.
+pub(super) fn access(problems: &mut Problems, section: &mut Section<'_>, base: Access) -> Access {
+    let up = section.optional(problems, "upload", bandwidth);
+    let down = section.optional(problems, "download", bandwidth);
+    Access {
+        up: up.map(|up| up.value).or(base.up),
+        down: down.map(|down| down.value).or(base.down),
+    }
+}
+
+/// The directed links that an exception is about.
+enum Ends {
+    Nodes(Vec<(NodeId, NodeId)>),
+    /// All from one region to another, or within one.
+    Regions(Vec<(usize, usize)>),
+}
+
+/// Nodes are numbers, regions are names.
 fn ends(
     problems: &mut Problems,
     section: &mut Section<'_>,
     nodes: Option<u32>,
-) -> Option<Vec<(NodeId, NodeId)>> {
-    let named = ["between", "from", "to"].map(|key| section.has(key));
-    let between = section.optional(problems, "between", pair(nodes));
-    let from = section.optional(problems, "from", node(nodes));
-    let to = section.optional(problems, "to", node(nodes));
-    let place = match named {
-        [true, false, false] => {
-            let (a, b) = between?.value;
-            return Some(vec![(a, b), (b, a)]);
-        }
-        [false, true, true] => {
-            let (from, to) = (from?.value, to?);
-            if from != to.value {
-                return Some(vec![(from, to.value)]);
-            }
-            to.place
-        }
-        _ => section.place().clone(),
-    };
-    let message = "an exception is about one link";
-    let hint = "name it by `between = [0, 1]`, or by `from = 0` and `to = 1`";
-    problems.add(&place, message, hint);
-    None
-}
-
-/// `latency` and `loss`; what is absent is as in `default`.
-fn link(
-    problems: &mut Problems,
-    section: &mut Section<'_>,
-    default: Option<&Link>,
-) -> Option<Link> {
-    let latency = section.value("latency");
-    let fallback = default.map_or(Probability::ZERO, |link| link.loss);
-    let loss = section.or(problems, "loss", fallback, probability);
-    let value = match (latency, default) {
-        (Some(value), _) => value,
-        (None, Some(default)) => return Some(default.clone().with_loss(loss)),
-        (None, None) => {
-            let hint = "for example: latency = \"10ms\"";
-            problems.add(section.place(), "`[network]` lacks `latency`", hint);
+    named: &Named,
+) -> Option<Ends> {
+    let keys = ["between", "from", "to"];
+    let names = keys.map(|key| section.value(key).is_some_and(is_name));
+    if !names.contains(&true) {
+        let to = section.value("to").map(|value| value.place.clone());
+        let pairs = pairs(problems, section, pair(nodes), node(nodes))?;
+        if pairs[0].0 == pairs[0].1 {
+            problems.add(&to?, ONE_LINK, ONE_LINK_HINT);
             return None;
         }
-    };
-    let (floor, jitter) = self::latency(problems, value)?;
-    Some(Link {
-        floor,
-        jitter,
-        loss,
-    })
+        return Some(Ends::Nodes(pairs));
+    }
+    let (pair, one) = (
+        |value: &_| named.pair(value),
+        |value: &_| named.region(value),
+    );
+    let pairs = pairs(problems, section, pair, one);
+    pairs.map(Ends::Regions)
 }
 
-fn latency(problems: &mut Problems, value: &Value) -> Option<(Duration, Jitter)> {
-    let none = Jitter::Constant(Duration::ZERO);
-    if !matches!(value.content, Content::Table(_)) {
-        let latency = problems.accept(value, duration)?;
-        return Some((floor(problems, latency)?, none));
+fn is_name(value: &Value) -> bool {
+    match &value.content {
+        Content::Text(_) => true,
+        Content::Array(elements) => elements.iter().any(is_name),
+        _ => false,
     }
-    let mut section = Section::open(problems, value, "`latency`")?;
-    let least = section.required(problems, "floor", "floor = \"10ms\"", duration);
-    let uniform = section.optional(problems, "uniform", duration);
-    let constant = section.optional(problems, "constant", duration);
-    let jitter = match (uniform, constant) {
-        (Some(_), Some(Located { place, .. })) => {
-            let hint = "choose between `uniform` and `constant`";
-            problems.add(&place, "a latency has one distribution", hint);
-            none
+}
+
+/// Both directions of `between`, or that `from` one `to` another.
+fn pairs<T: Copy>(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    pair: impl Fn(&Value) -> Result<(T, T), Wrong>,
+    one: impl Fn(&Value) -> Result<T, Wrong>,
+) -> Option<Vec<(T, T)>> {
+    let named = ["between", "from", "to"].map(|key| section.has(key));
+    let between = section.optional(problems, "between", pair);
+    let from = section.optional(problems, "from", &one);
+    let to = section.optional(problems, "to", &one);
+    match named {
+        [true, false, false] => {
+            let (a, b) = between?.value;
+            Some(vec![(a, b), (b, a)])
         }
-        (Some(uniform), None) => Jitter::Uniform(uniform.value),
-        (None, Some(constant)) => Jitter::Constant(constant.value),
-        (None, None) => none,
-    };
-    section.close(problems);
-    Some((floor(problems, least?)?, jitter))
+        [false, true, true] => Some(vec![(from?.value, to?.value)]),
+        _ => {
+            problems.add(section.place(), ONE_LINK, ONE_LINK_HINT);
+            None
+        }
+    }
 }
 
-fn floor(problems: &mut Problems, latency: Located<Duration>) -> Option<Duration> {
-    let Located { value, place } = latency;
-    if value < Link::LEAST_FLOOR {
-        let hint = format!(
-            "at least {:?}: time is cut into windows of it",
-            Link::LEAST_FLOOR
-        );
-        problems.add(&place, "no link is as fast as this", hint);
-        return None;
-    }
-    Some(value)
-}
+const ONE_LINK: &str = "an exception is about one link";
+const ONE_LINK_HINT: &str = "name it by `between = [0, 1]`, or by `from = 0` and `to = 1`";
 
 fn stream(problems: &mut Problems, mut section: Section<'_>) -> StreamModel {
     let default = StreamModel::default();

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use simnet::{NodeId, Probability, Time};
+use simnet::{Bandwidth, NodeId, Probability, Time};
 
 use super::document::{Content, Value};
 use super::section::Wrong;
+use crate::decimal::Decimal;
 
 pub(super) fn text(value: &Value) -> Result<String, Wrong> {
     match &value.content {
@@ -93,23 +94,36 @@ fn exists(id: NodeId, nodes: Option<u32>) -> Result<(), Wrong> {
 /// Two different nodes.
 pub(super) fn pair(nodes: Option<u32>) -> impl Fn(&Value) -> Result<(NodeId, NodeId), Wrong> {
     move |value| {
-        let Content::Array(ends) = &value.content else {
-            return Err(Wrong::kind(value, "expected two nodes, as in [0, 1]"));
-        };
-        let [a, b] = ends.as_slice() else {
-            let message = format!("this names {} nodes", ends.len());
-            return Err(Wrong::new(message, "expected two, as in [0, 1]"));
-        };
-        let at = |end: &Value| {
-            let place = Some(end.place.clone());
-            node(nodes)(end).map_err(|wrong| Wrong { place, ..wrong })
-        };
-        let (a, b) = (at(a)?, at(b)?);
+        let (a, b) = two(value, ["nodes", "[0, 1]"], node(nodes))?;
         if a == b {
             return Err(Wrong::new("a link has two ends", "name two nodes"));
         }
         Ok((a, b))
     }
+}
+
+/// A list of two; `what` they are and how such a list looks is for messages.
+pub(super) fn two<T>(
+    value: &Value,
+    [what, example]: [&str; 2],
+    one: impl Fn(&Value) -> Result<T, Wrong>,
+) -> Result<(T, T), Wrong> {
+    let Content::Array(ends) = &value.content else {
+        let hint = format!("expected two {what}, as in {example}");
+        return Err(Wrong::kind(value, hint));
+    };
+    let [a, b] = ends.as_slice() else {
+        let message = format!("this names {} {what}", ends.len());
+        return Err(Wrong::new(
+            message,
+            format!("expected two, as in {example}"),
+        ));
+    };
+    let at = |end: &Value| {
+        let place = Some(end.place.clone());
+        one(end).map_err(|wrong| Wrong { place, ..wrong })
+    };
+    Ok((at(a)?, at(b)?))
 }
 
 /// A set of nodes: `"0..50"` (half-open), or a list of such ranges and of single nodes. The set is sorted and not empty.
@@ -159,6 +173,12 @@ fn collect_nodes(value: &Value, nodes: Option<u32>, set: &mut Vec<NodeId>) -> Re
 const NODES_HINT: &str =
     "write \"0..50\" for the nodes 0 to 49, or a list such as [0, 3, \"10..20\"]";
 
+/// A decimal number of milliseconds.
+pub(super) fn milliseconds(number: &str) -> Option<Duration> {
+    let ns = scaled(number, &[("", 1_000_000)])?;
+    Some(Duration::from_nanos(ns))
+}
+
 /// The units of time, in nanoseconds.
 pub(super) const DURATIONS: [(&str, u64); 6] = [
     ("ns", 1),
@@ -189,6 +209,27 @@ pub(super) fn positive_duration(value: &Value) -> Result<Duration, Wrong> {
     Ok(duration)
 }
 
+/// How often something happens, as the mean time from one to the next.
+pub(super) fn rate(value: &Value) -> Result<Duration, Wrong> {
+    let hint = "write \"5/s\" or \"0.5/m\" (units: ns, us, ms, s, m, h)";
+    let Content::Text(text) = &value.content else {
+        return Err(Wrong::kind(value, hint));
+    };
+    let parts = text.split_once('/').and_then(|(number, unit)| {
+        let number = scaled(number, &[("", Decimal::ONE.millionths())])?;
+        let &(_, ns) = DURATIONS.iter().find(|(name, _)| *name == unit.trim())?;
+        Some((number, ns))
+    });
+    let (number, ns) = parts.ok_or_else(|| Wrong::new(format!("`{text}` is no rate"), hint))?;
+    let million = u128::from(Decimal::ONE.millionths());
+    let mean = (u128::from(ns) * million).checked_div(number.into());
+    let mean = mean.ok_or_else(|| Wrong::new("this must be more than zero", ""))?;
+    match u64::try_from(mean) {
+        Ok(0) | Err(_) => Err(Wrong::new("time is whole nanoseconds", "at most \"1/ns\"")),
+        Ok(mean) => Ok(Duration::from_nanos(mean)),
+    }
+}
+
 /// An instant, as the time since the start.
 pub(super) fn time(value: &Value) -> Result<Time, Wrong> {
     Ok(Time::ZERO + duration(value)?)
@@ -210,6 +251,27 @@ pub(super) fn size(value: &Value) -> Result<u32, Wrong> {
     };
     let bytes = bytes.ok_or_else(|| Wrong::new("this is no number of bytes", hint))?;
     u32::try_from(bytes).map_err(|_| Wrong::new("this is too large", "less than 4 GiB"))
+}
+
+/// How many bytes pass in a second.
+pub(super) fn bandwidth(value: &Value) -> Result<Bandwidth, Wrong> {
+    const UNITS: [(&str, u64); 7] = [
+        ("B/s", 1),
+        ("KiB/s", 1 << 10),
+        ("MiB/s", 1 << 20),
+        ("GiB/s", 1 << 30),
+        ("kbit/s", 125),
+        ("Mbit/s", 125_000),
+        ("Gbit/s", 125_000_000),
+    ];
+    let hint = "write \"10MiB/s\" or \"100Mbit/s\" (units: B/s, KiB/s, MiB/s, GiB/s, kbit/s, Mbit/s, Gbit/s)";
+    let Content::Text(text) = &value.content else {
+        return Err(Wrong::kind(value, hint));
+    };
+    let bytes = scaled(text, &UNITS);
+    let bytes = bytes.ok_or_else(|| Wrong::new(format!("`{text}` is no bandwidth"), hint))?;
+    let hint = "leave it out if nothing is limited";
+    Bandwidth::per_second(bytes).ok_or_else(|| Wrong::new("nothing would ever pass", hint))
 }
 
 /// A size that is not zero.
@@ -237,12 +299,32 @@ pub(super) fn probability(value: &Value) -> Result<Probability, Wrong> {
     }
 }
 
+/// A number that is not negative, exact to a millionth: a whole one, or one with decimals in quotes.
+pub(super) fn decimal(value: &Value) -> Result<Decimal, Wrong> {
+    let hint = "write 8, or \"7.5\" with at most six decimals and in quotes";
+    match &value.content {
+        Content::Integer(_) => Ok(Decimal::whole(integer(0)(value)?)),
+        Content::Text(text) => scaled(text, &[("", Decimal::ONE.millionths())])
+            .map(Decimal::from_millionths)
+            .ok_or_else(|| Wrong::new(format!("`{text}` is no number"), hint)),
+        _ => Err(Wrong::kind(value, hint)),
+    }
+}
+
+/// A decimal number that is not zero.
+pub(super) fn positive_decimal(value: &Value) -> Result<Decimal, Wrong> {
+    match decimal(value)? {
+        Decimal::ZERO => Err(Wrong::new("this must be more than zero", "")),
+        number => Ok(number),
+    }
+}
+
 /// A decimal number and its unit, as a whole number of the least unit; `None` if it is not whole, or not that at all.
 /// A unit that is nothing stands for a number alone.
 pub(super) fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.');
-    let split = split.unwrap_or(text.len());
+    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let split = unit.unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let unit = unit.trim_start();
     let &(_, factor) = units.iter().find(|(name, _)| *name == unit)?;
@@ -306,11 +388,35 @@ mod tests {
     }
 
     #[test]
+    fn decimals_are_exact_to_a_millionth() {
+        let millionths = |text| decimal(&written(text)).ok().map(Decimal::millionths);
+        assert_eq!(millionths("7.5"), Some(7_500_000));
+        assert_eq!(millionths("0.000001"), Some(1));
+        assert_eq!(millionths("12"), Some(12_000_000));
+        for nonsense in ["0.0000001", "", ".", "1.", "-1", "1e3", "5%"] {
+            assert_eq!(millionths(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
     fn sizes_have_binary_units() {
         assert_eq!(size(&written("64KiB")).ok(), Some(65_536));
         assert_eq!(size(&written("0.5MiB")).ok(), Some(524_288));
         assert_eq!(size(&written("4GiB")).ok(), None);
         assert_eq!(size(&written("64kb")).ok(), None);
+    }
+
+    #[test]
+    fn bandwidths_are_bytes_or_bits_a_second() {
+        let bytes = |text| {
+            let bandwidth = bandwidth(&written(text)).ok();
+            bandwidth.map(Bandwidth::as_bytes_per_second)
+        };
+        assert_eq!(bytes("10MiB/s"), Some(10 << 20));
+        assert_eq!(bytes("100 Mbit/s"), Some(12_500_000));
+        assert_eq!(bytes("0.5kbit/s"), None, "no whole number of bytes");
+        assert_eq!(bytes("10MiB"), None);
+        assert_eq!(bytes("0B/s"), None);
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! From a document to a scenario.
 
-use std::fs;
 use std::path::Path;
 
 use simnet::{Links, Schedule, Time};
 
 use super::document::Value;
-use super::quantity::{integer, node_count, positive_duration, sentence, text, time, word};
+use super::quantity::{integer, node_count, positive_duration, sentence, time, word};
 use super::section::{Located, Problems, Section};
 use super::{
-    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, expect, fault, network, workload,
+    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, expect, fault, measure, network,
+    topology, workload,
 };
-use crate::diagnostic::Place;
-use crate::topology::{Graph, Topology, TopologyError};
 
 /// Reads everything, so that all mistakes are found; `None` only if a diagnostic says why.
 pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Option<Scenario> {
@@ -25,11 +23,12 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
     let count = nodes.as_ref().map(|nodes| nodes.value);
     let seed = section.or(problems, "seed", 1, integer(0));
 
-    let topology = topology(problems, &mut section, count, directory);
-    let network = network::read(problems, &mut section, count);
+    let topology = topology::read(problems, &mut section, count, directory);
+    let network = network::read(problems, &mut section, count, directory);
     let run = run(problems, &mut section);
     let horizon = run.as_ref().map(|run| run.horizon);
     let workload = workload::read(problems, &mut section, count, horizon, directory);
+    let measure = measure::read(problems, &mut section, horizon, workload.as_ref());
     let node = node(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
     let ground = expect::Ground {
@@ -38,6 +37,7 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         topology: topology.as_ref(),
         workload: (!section.has("workload") || workload.is_some()).then_some(workload.as_ref()),
         faults: &faults,
+        measured: measure.is_some(),
     };
     let expect = expect::read(problems, &mut section, &ground);
     section.close(problems);
@@ -57,116 +57,10 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         workload,
         node,
         run: run?,
+        measure,
         schedule: Schedule { faults },
         expect,
     })
-}
-
-#[derive(Clone, Copy)]
-enum Shape {
-    Line,
-    Ring,
-    Star,
-    Complete,
-    RandomRegular,
-    Edges,
-}
-
-fn topology(
-    problems: &mut Problems,
-    root: &mut Section<'_>,
-    nodes: Option<u32>,
-    directory: &Path,
-) -> Option<Topology> {
-    const SHAPES: [(&str, Shape); 6] = [
-        ("line", Shape::Line),
-        ("ring", Shape::Ring),
-        ("star", Shape::Star),
-        ("complete", Shape::Complete),
-        ("random_regular", Shape::RandomRegular),
-        ("edges", Shape::Edges),
-    ];
-    let example = "topology = { kind = \"random_regular\", degree = 8 }";
-    let mut section = root.required_section(problems, "topology", "`[topology]`", example)?;
-    let kind = word("topology", &SHAPES);
-    let shape = section.required(problems, "kind", "kind = \"ring\"", kind)?;
-    let (topology, place) = match shape.value {
-        Shape::Line => (Topology::Line, shape.place),
-        Shape::Ring => (Topology::Ring, shape.place),
-        Shape::Star => (Topology::Star, shape.place),
-        Shape::Complete => (Topology::Complete, shape.place),
-        Shape::RandomRegular => {
-            let degree = section.required(problems, "degree", "degree = 8", integer(0));
-            section.close(problems);
-            let Located { value, place } = degree?;
-            let topology = Topology::RandomRegular { degree: value };
-            return possible(problems, topology, nodes, &place);
-        }
-        Shape::Edges => {
-            let file = section.required(problems, "file", "file = \"mesh.edges\"", text);
-            section.close(problems);
-            return edges(problems, &file?, nodes?, directory);
-        }
-    };
-    section.close(problems);
-    possible(problems, topology, nodes, &place)
-}
-
-fn possible(
-    problems: &mut Problems,
-    topology: Topology,
-    nodes: Option<u32>,
-    place: &Place,
-) -> Option<Topology> {
-    match nodes.map(|nodes| topology.check(nodes)) {
-        Some(Err(error)) => {
-            let hint = match error {
-                TopologyError::DegreeTooHigh { nodes, .. } => format!("at most {}", nodes - 1),
-                TopologyError::OddDegreeSum { .. } => {
-                    "one of the two must be even: every edge has two ends".into()
-                }
-                TopologyError::DegreeTooLow { .. } => "2 or more connects any number".into(),
-                _ => String::new(),
-            };
-            problems.add(place, error.to_string(), hint);
-            None
-        }
-        _ => Some(topology),
-    }
-}
-
-/// Reads an edge list; what is wrong with it is shown in that file.
-fn edges(
-    problems: &mut Problems,
-    file: &Located<String>,
-    nodes: u32,
-    directory: &Path,
-) -> Option<Topology> {
-    let path = directory.join(&file.value);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) => {
-            let message = format!("`{}` cannot be read: {}", path.display(), error.kind());
-            let hint = "paths are relative to the scenario's directory";
-            problems.add(&file.place, message, hint);
-            return None;
-        }
-    };
-    match Graph::parse(nodes, &text) {
-        Ok(graph) => Some(Topology::Edges(graph.edges().to_vec())),
-        Err(errors) => {
-            let source = problems.add_source(path.display().to_string(), text);
-            for (span, message) in errors {
-                let place = Place::bytes(source, span);
-                problems.add(
-                    &place,
-                    message,
-                    format!("two nodes of 0..{nodes}, as in `0 1`"),
-                );
-            }
-            None
-        }
-    }
 }
 
 fn node(problems: &mut Problems, root: &mut Section<'_>) -> NodeOptions {

@@ -1,5 +1,8 @@
 //! Reads the entries of one table, and remembers what was asked for, so that what nobody asked for can be told as unknown.
 
+use std::fs;
+use std::path::Path;
+
 use super::document::{Content, Table, Value};
 use crate::diagnostic::{BadScenario, Diagnostic, Place, Source, nearest};
 
@@ -23,6 +26,16 @@ pub(super) struct Wrong {
 pub(super) struct Located<T> {
     pub(super) value: T,
     pub(super) place: Place,
+}
+
+impl<T> Located<T> {
+    /// What is made of the value stands where the value stood.
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Located<U> {
+        Located {
+            value: make(self.value),
+            place: self.place,
+        }
+    }
 }
 
 /// One table of the scenario while it is read.
@@ -60,6 +73,24 @@ impl Problems {
     pub(super) fn add_source(&mut self, name: String, text: String) -> usize {
         self.sources.push(Source { name, text });
         self.sources.len() - 1
+    }
+
+    /// The path and the text of a file that the scenario names relative to its directory.
+    pub(super) fn read_file(
+        &mut self,
+        file: &Located<String>,
+        directory: &Path,
+    ) -> Option<(String, String)> {
+        let path = directory.join(&file.value);
+        match fs::read_to_string(&path) {
+            Ok(text) => Some((path.display().to_string(), text)),
+            Err(error) => {
+                let message = format!("`{}` cannot be read: {}", path.display(), error.kind());
+                let hint = "paths are relative to the scenario's directory";
+                self.add(&file.place, message, hint);
+                None
+            }
+        }
     }
 
     /// What was read, if nothing was wrong with it.

@@ -1,13 +1,17 @@
-//! `[workload]`: what is published, in one of three forms.
+//! `[workload]`: what is published, in one of three forms; or several of them, each a `[[workload]]`.
+
+mod arrivals;
+mod synthetic;
 
 use std::path::Path;
 
-use simnet::{NodeId, Probability, Time};
+use simnet::Time;
 
-use super::quantity::{integer, nodes as node_set, probability, size, text};
+use super::document::Content;
+use super::quantity::{nodes as node_set, text};
 use super::read::start;
 use super::section::{Problems, Section};
-use crate::workload::{Body, Workload, fewest_bytes};
+use crate::workload::{Body, Workload, files_below};
 
 pub(super) fn read(
     problems: &mut Problems,
@@ -16,7 +20,27 @@ pub(super) fn read(
     horizon: Option<Time>,
     directory: &Path,
 ) -> Option<Workload> {
-    let mut section = root.section(problems, "workload", "`[workload]`")?;
+    let value = root.value("workload")?;
+    if !matches!(value.content, Content::Array(_)) {
+        let section = Section::open(problems, value, "`[workload]`")?;
+        return one(problems, section, nodes, horizon, directory);
+    }
+    let sections = root.sections(problems, "workload", "`[[workload]]`");
+    let mut workloads = Vec::with_capacity(sections.len());
+    for section in sections {
+        workloads.push(one(problems, section, nodes, horizon, directory));
+    }
+    let workloads: Option<Vec<_>> = workloads.into_iter().collect();
+    workloads.map(Workload::Several)
+}
+
+fn one(
+    problems: &mut Problems,
+    mut section: Section<'_>,
+    nodes: Option<u32>,
+    horizon: Option<Time>,
+    directory: &Path,
+) -> Option<Workload> {
     let forms = ["body", "directory", "size"].map(|form| section.has(form));
     if forms.iter().filter(|&&named| named).count() > 1 {
         let message = "a workload has one form";
@@ -29,7 +53,7 @@ pub(super) fn read(
     } else if section.has("directory") {
         self::directory(problems, &mut section, horizon, directory)
     } else {
-        synthetic(problems, &mut section, nodes, horizon)
+        synthetic::read(problems, &mut section, nodes, horizon).map(Workload::Synthetic)
     };
     section.close(problems);
     workload
@@ -72,7 +96,7 @@ fn directory(
     horizon: Option<Time>,
     directory: &Path,
 ) -> Option<Workload> {
-    let at = start(problems, section, "at", horizon);
+    let arrivals = arrivals::read(problems, section, horizon);
     let written = section.optional(problems, "directory", text)?;
     let path = directory.join(&written.value);
     if !path.is_dir() {
@@ -81,48 +105,16 @@ fn directory(
         problems.add(&written.place, message, hint);
         return None;
     }
-    Some(Workload::Directory { path, at })
-}
-
-fn synthetic(
-    problems: &mut Problems,
-    section: &mut Section<'_>,
-    nodes: Option<u32>,
-    horizon: Option<Time>,
-) -> Option<Workload> {
-    let publishers = section.optional(problems, "publishers", integer::<NodeId>(1));
-    let count = section.or(problems, "count", 1, integer(1));
-    let example = "size = 100; or name a `directory`, or each `[[workload.body]]`";
-    let bytes = section.required(problems, "size", example, size);
-    let share = section.or(problems, "share", Probability::ZERO, probability);
-    let at = start(problems, section, "at", horizon);
-    if let (Some(publishers), Some(nodes)) = (&publishers, nodes)
-        && publishers.value > nodes
-    {
-        let message = format!("{} publishers are more than all nodes", publishers.value);
-        problems.add(&publishers.place, message, format!("at most {nodes}"));
+    let arrivals = arrivals?;
+    match files_below(&path) {
+        Ok(files) => arrivals.suffice(problems, files.len() as u64),
+        Err(error) => {
+            let message = format!("`{}` cannot be read: {}", path.display(), error.kind());
+            problems.add(&written.place, message, "");
+        }
     }
-    let publishers = publishers.map(|publishers| publishers.value).or(nodes)?;
-    let bytes = bytes?;
-    let bodies = u64::from(publishers) * u64::from(count);
-    let fewest = fewest_bytes(bodies);
-    if bytes.value < fewest {
-        let message = format!("{bodies} bodies cannot all differ at this size");
-        problems.add(&bytes.place, message, format!("at least {fewest}"));
-    }
-    let size = bytes.value;
-    if bodies.saturating_mul(u64::from(size)) > BODIES_MAX {
-        let message = format!("{bodies} bodies of {size} bytes do not fit into memory");
-        problems.add(&bytes.place, message, "4 GiB together at most");
-    }
-    Some(Workload::Synthetic {
-        publishers,
-        count,
-        size,
-        share,
-        at,
+    Some(Workload::Directory {
+        path,
+        arrivals: arrivals.value,
     })
 }
-
-/// Bodies stand in memory once, whoever holds them; a slip in `count` shall not take all of it.
-const BODIES_MAX: u64 = 4 << 30;

@@ -8,9 +8,23 @@
 use simnet::NodeId;
 use simnet::draw::{Purpose, bounded, draw};
 
-use super::{Graph, TopologyError, complete};
+use super::lattice::complete;
+use super::{Edges, Graph, TopologyError};
 
-type Edges = Vec<(NodeId, NodeId)>;
+/// The number of edges.
+pub(super) fn check(nodes: u32, degree: u32) -> Result<u64, TopologyError> {
+    let ends = u64::from(nodes) * u64::from(degree);
+    if degree >= nodes {
+        return Err(TopologyError::DegreeTooHigh { degree, nodes });
+    }
+    if ends % 2 == 1 {
+        return Err(TopologyError::OddDegreeSum { degree, nodes });
+    }
+    if degree < 2 && nodes > degree + 1 {
+        return Err(TopologyError::DegreeTooLow { degree, nodes });
+    }
+    Ok(ends / 2)
+}
 
 /// A connected random graph. The caller has checked that there is one.
 pub(super) fn random(nodes: u32, degree: u32, seed: u64) -> Result<Edges, TopologyError> {

@@ -10,9 +10,9 @@ use hxsim::gossip::Gossip;
 use hxsim::run::{self, End};
 use hxsim::scenario::Stop;
 use hxsim::topology::{Graph, Topology};
-use hxsim::workload::Workload;
+use hxsim::workload::{Arrivals, Synthetic, Workload};
 use proptest::prelude::*;
-use simnet::{Fault, Layout, Link, Links, Probability, Schedule, Time};
+use simnet::{Access, Bandwidth, Fault, Layout, Link, Links, Probability, Schedule, Time};
 
 use crate::drawn::{prepare, runner, topologies};
 
@@ -80,8 +80,15 @@ fn troubled() -> impl Strategy<Value = Scenario> {
     let cut = (0..3_000_u64, any::<u32>(), any::<u32>());
     let cuts = prop::collection::vec(cut, 0..4);
     let split = (0..3_000_u64, 1..2_000_u64, any::<u32>());
-    (topologies(12), any::<u64>(), cuts, prop::option::of(split)).prop_map(
-        |((nodes, topology), seed, cuts, split)| {
+    let rates = prop::option::of((20_000..2_000_000_u64, 20_000..2_000_000_u64));
+    (
+        topologies(12),
+        any::<u64>(),
+        cuts,
+        prop::option::of(split),
+        rates,
+    )
+        .prop_map(|((nodes, topology), seed, cuts, split, rates)| {
             let ms = Duration::from_millis;
             let link = Link::uniform(ms(20), ms(80)).with_loss(Probability::from_ppm(50_000));
             let cuts = cuts.into_iter().map(|(at, a, b)| Fault::Cut {
@@ -97,24 +104,28 @@ fn troubled() -> impl Strategy<Value = Scenario> {
                 seed,
                 topology,
                 links: Links::all(link),
-                workload: Some(Workload::Synthetic {
-                    publishers: nodes.min(3),
-                    count: 3,
-                    size: 2_000,
-                    share: Probability::ZERO,
-                    at: Time::from_millis(300),
-                }),
+                workload: Some(Workload::Synthetic(Synthetic {
+                    arrivals: Arrivals::At(Time::from_millis(300)),
+                    ..Synthetic::held(nodes.min(3), 3, 2_000)
+                })),
                 schedule: Schedule {
                     faults: cuts.chain(split).collect(),
                 },
                 ..Scenario::new(nodes)
             };
             scenario.stream.split = Probability::from_ppm(200_000);
+            if let Some((link, access)) = rates {
+                let links = &mut scenario.links;
+                links.default.bandwidth = Bandwidth::per_second(link);
+                links.access = Access {
+                    up: Bandwidth::per_second(access),
+                    down: Bandwidth::per_second(access * 2),
+                };
+            }
             scenario.run.horizon = Time::from_secs(10);
             scenario.run.stop = Stop::Horizon;
             scenario
-        },
-    )
+        })
 }
 
 #[test]
@@ -162,7 +173,7 @@ fn files_are_whole_on_every_node() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     scenario.workload = Some(Workload::Directory {
         path: directory.clone(),
-        at: Time::ZERO,
+        arrivals: Arrivals::At(Time::ZERO),
     });
     let (graph, gossip) = prepare(&scenario);
     let run = run::run(&gossip, &scenario, &graph, Layout::default(), |_| {

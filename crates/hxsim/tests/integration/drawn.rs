@@ -21,6 +21,8 @@ pub(crate) fn topologies(most: u32) -> impl Strategy<Value = (u32, Topology)> {
         (2..=most, shape),
         (6..=most, 1..3_u32)
             .prop_map(|(nodes, half)| { (nodes, Topology::RandomRegular { degree: 2 * half }) }),
+        (3..=most).prop_map(|nodes| (nodes, Topology::BarabasiAlbert { attach: 2 })),
+        (2..=most).prop_map(|nodes| (nodes, Topology::Tree { arity: 2 })),
         edges(most),
     ]
 }

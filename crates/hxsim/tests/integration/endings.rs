@@ -11,8 +11,8 @@ use hxsim::gossip::{Gossip, Holdings, Seated};
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
 use hxsim::run::{self, End, Run, Status};
 use hxsim::scenario::Stop;
-use hxsim::workload::Workload;
-use simnet::{Host, Layout, Probability, Time};
+use hxsim::workload::{Arrivals, Synthetic, Workload};
+use simnet::{Host, Layout, Time};
 
 /// Node n counts to n, one every 100 ms from the start. The goal is that the sum lies in a range, the rule that no count exceeds a limit.
 struct Counters {
@@ -183,13 +183,10 @@ impl Protocol for Corrupted {
 
 fn corrupted(takes: fn(&Gossip) -> (Hash, &'static [u8])) -> String {
     let mut scenario = Scenario::new(4);
-    scenario.workload = Some(Workload::Synthetic {
-        publishers: 1,
-        count: 1,
-        size: 100,
-        share: Probability::ZERO,
-        at: Time::from_millis(500),
-    });
+    scenario.workload = Some(Workload::Synthetic(Synthetic {
+        arrivals: Arrivals::At(Time::from_millis(500)),
+        ..Synthetic::held(1, 1, 100)
+    }));
     let graph = scenario.topology.graph(4, 1).expect("a ring");
     let gossip = Gossip::new(&scenario, &graph).expect("nothing is read");
     let protocol = Corrupted { gossip, takes };

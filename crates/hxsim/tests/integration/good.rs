@@ -3,26 +3,63 @@ use std::path::Path;
 use std::time::Duration;
 
 use hxsim::Scenario;
+use hxsim::decimal::Decimal;
 use hxsim::expect::{Bound, Condition, Expectation};
 use hxsim::figure::Figure;
 use hxsim::metrics::Ratio;
-use hxsim::scenario::{Goal, NodeOptions, RunOptions, Stop, Strategy};
-use hxsim::topology::Topology;
-use hxsim::workload::{Body, Item, Workload};
+use hxsim::scenario::{Goal, Measure, NodeOptions, RunOptions, Stop, Strategy};
+use hxsim::topology::{Density, Reach, Topology};
+use hxsim::workload::{
+    Arrivals, Body, Item, Process, Publishers, Share, Size, Synthetic, Turns, Workload,
+};
 use proptest::prelude::*;
-use simnet::{Fault, Jitter, Link, Links, Probability, Schedule, StreamModel, Time};
+use simnet::{
+    Access, Bandwidth, Fault, Jitter, Link, Links, Members, Probability, Quantiles, Region,
+    Schedule, StreamModel, Time,
+};
 
 const ALL: &str = include_str!("../../src/scenario/example.toml");
 
 #[test]
 fn every_key_arrives_where_it_belongs() {
     let ms = Duration::from_millis;
-    let default = Link::uniform(ms(10), ms(90)).with_loss(Probability::from_ppm(2_500));
+    let mib = |mib: u64| Bandwidth::per_second(mib << 20);
+    let default = Link {
+        bandwidth: mib(100),
+        ..Link::uniform(ms(10), ms(90)).with_loss(Probability::from_ppm(2_500))
+    };
     let mut links = Links::all(default.clone());
+    links.access = Access {
+        up: mib(20),
+        down: mib(50),
+    };
+    let slow = Access {
+        up: mib(1),
+        ..links.access
+    };
+    links.access_exceptions.insert(5, slow);
+    let north = Region {
+        members: Members::Nodes(vec![0, 1, 2]),
+        access: None,
+    };
+    let south = Region {
+        members: Members::Weight(2),
+        access: Some(Access {
+            down: mib(10),
+            ..links.access
+        }),
+    };
+    links.regions.regions = vec![north, south];
+    let southward = Link {
+        bandwidth: mib(1),
+        ..default.clone()
+    };
+    links.regions.links.insert((0, 1), southward);
     let quick = Link {
         floor: Duration::from_micros(1),
         jitter: Jitter::Constant(Duration::from_micros(2)),
         loss: default.loss,
+        bandwidth: default.bandwidth,
     };
     links.exceptions.insert((0, 4), quick.clone());
     links.exceptions.insert((4, 0), quick);
@@ -46,13 +83,11 @@ fn every_key_arrives_where_it_belongs() {
             retransmit_cap: ms(1_000),
             timeout: ms(60_000),
         },
-        workload: Some(Workload::Synthetic {
-            publishers: 2,
-            count: 3,
-            size: 1024,
-            share: Probability::from_ppm(100_000),
-            at: Time::from_millis(1_500),
-        }),
+        workload: Some(Workload::Synthetic(Synthetic {
+            share: Share::Each(Probability::from_ppm(100_000)),
+            arrivals: Arrivals::At(Time::from_millis(1_500)),
+            ..Synthetic::held(2, 3, 1024)
+        })),
         node: NodeOptions {
             stall: ms(1_000),
             backoff: ms(10),
@@ -66,6 +101,10 @@ fn every_key_arrives_where_it_belongs() {
             stop: Stop::Horizon,
             goal: Goal::Union,
         },
+        measure: Some(Measure {
+            from: Time::from_secs(1),
+            until: Time::from_secs(100),
+        }),
         schedule: Schedule {
             faults: vec![
                 Fault::Partition {
@@ -123,6 +162,247 @@ fn what_is_not_said_is_as_in_a_scenario_made_in_rust() {
         Scenario::parse("short.toml", text.into(), &[]),
         Ok(expected)
     );
+}
+
+/// The links of a scenario of ten nodes with this `[network]`.
+fn links(network: &str) -> Links {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good.toml");
+    let text = format!(
+        "question = \"?\"\nnodes = 10\ntopology.kind = \"ring\"\nrun.horizon = \"1s\"\n[network]\n{network}"
+    );
+    let scenario = Scenario::parse(&path.to_string_lossy(), text, &[]);
+    scenario.unwrap_or_else(|bad| panic!("{bad}")).links
+}
+
+#[test]
+fn latencies_have_many_distributions() {
+    let ms = Duration::from_millis;
+    let sample = [1, 2, 2, 3, 5, 8, 40].map(ms);
+    let points = [(0, 1), (500_000, 3), (999_000, 20), (1_000_000, 200)];
+    let points = points.map(|(ppm, at)| (Probability::from_ppm(ppm), ms(at)));
+    let cases = [
+        ("exponential = \"5ms\"", Quantiles::exponential(ms(5))),
+        (
+            "log_normal = { median = \"5ms\", sigma = \"0.5\" }",
+            Quantiles::log_normal(ms(5), 500_000),
+        ),
+        (
+            "pareto = { scale = \"1ms\", shape = 2 }",
+            Quantiles::pareto(ms(1), 2_000_000),
+        ),
+        (
+            "quantiles = \"latencies/sample.txt\"",
+            Quantiles::from_sample(&sample),
+        ),
+        (
+            "quantiles = \"latencies/points.txt\"",
+            Quantiles::from_points(&points),
+        ),
+    ];
+    for (text, quantiles) in cases {
+        let quantiles = quantiles.expect("it can be");
+        let link = links(&format!("latency = {{ floor = \"20ms\", {text} }}")).default;
+        assert_eq!(link.floor, ms(20));
+        assert_eq!(link.jitter, Jitter::Quantiles(quantiles.into()), "{text}");
+    }
+}
+
+#[test]
+fn a_matrix_has_a_link_for_every_pair_of_its_places_and_others_can_be_said() {
+    let ms = Duration::from_millis;
+    let wan = links("matrix = \"wan\"\nloss = \"1%\"\nbandwidth = \"1Gbit/s\"\n");
+    assert_eq!(wan.regions.regions.len(), 10);
+    assert_eq!(wan.regions.links.len(), 100);
+    let like = |link: &Link| link.loss.as_ppm() == 10_000 && link.bandwidth.is_some();
+    assert!(wan.regions.links.values().all(like));
+    let local = wan.regions.links[&(5, 5)].floor;
+    assert_eq!(wan.lookahead(), local, "madrid is the smallest");
+
+    let two = links(
+        "matrix = \"wan\"\n[[network.region]]\nname = \"tokyo\"\nnodes = \"0..4\"\n\
+         [[network.region]]\nname = \"london\"\nnodes = \"4..10\"\n\
+         [[network.link]]\nfrom = \"london\"\nto = \"tokyo\"\nloss = \"5%\"\n\
+         [[network.link]]\nbetween = [\"tokyo\", \"tokyo\"]\nlatency = \"1ms\"\n\
+         [[network.link]]\nbetween = [0, 9]\nlatency = \"2ms\"\n",
+    );
+    let floor = |from, to| two.between(1, from, to).floor;
+    assert_eq!([floor(0, 3), floor(3, 0)], [ms(1), ms(1)]);
+    assert_eq!([floor(0, 9), floor(9, 0)], [ms(2), ms(2)]);
+    let there = Duration::from_micros(247_000 / 2);
+    assert_eq!(floor(9, 1), there - there / 50, "as the matrix says");
+    assert_eq!(two.between(1, 9, 1).loss.as_ppm(), 50_000);
+    assert_eq!(two.between(1, 1, 9).loss.as_ppm(), 0);
+}
+
+#[test]
+fn every_topology_is_read_with_its_parameters() {
+    let mean = Decimal::from_millionths(12_500_000);
+    let rewire = Probability::from_ppm(100_000);
+    let radius = Decimal::from_millionths(250_000);
+    let read = [
+        ("kind = 'tree', arity = 2", Topology::Tree { arity: 2 }),
+        ("kind = 'grid'", Topology::Grid { width: None }),
+        (
+            "kind = 'grid', width = 10",
+            Topology::Grid { width: Some(10) },
+        ),
+        ("kind = 'torus'", Topology::Torus { width: None }),
+        (
+            "kind = 'torus', width = 8",
+            Topology::Torus { width: Some(8) },
+        ),
+        ("kind = 'hypercube'", Topology::Hypercube),
+        (
+            "kind = 'random_regular', degree = 8",
+            Topology::RandomRegular { degree: 8 },
+        ),
+        (
+            "kind = 'erdos_renyi', p = '10%'",
+            Topology::ErdosRenyi(Density::Probability(rewire)),
+        ),
+        (
+            "kind = 'erdos_renyi', mean_degree = '12.5'",
+            Topology::ErdosRenyi(Density::MeanDegree(mean)),
+        ),
+        (
+            "kind = 'watts_strogatz', degree = 6, rewire = '10%'",
+            Topology::WattsStrogatz { degree: 6, rewire },
+        ),
+        (
+            "kind = 'watts_strogatz', degree = 2",
+            Topology::WattsStrogatz {
+                degree: 2,
+                rewire: Probability::ZERO,
+            },
+        ),
+        (
+            "kind = 'barabasi_albert', attach = 3",
+            Topology::BarabasiAlbert { attach: 3 },
+        ),
+        (
+            "kind = 'geometric', mean_degree = '12.5', space = 'square'",
+            Topology::Geometric {
+                reach: Reach::MeanDegree(mean),
+                torus: false,
+            },
+        ),
+        (
+            "kind = 'geometric', radius = '0.25', space = 'torus'",
+            Topology::Geometric {
+                reach: Reach::Radius(radius),
+                torus: true,
+            },
+        ),
+    ];
+    for (text, topology) in read {
+        let text = format!(
+            "question = '?'\nnodes = 64\ntopology = {{ {text} }}\nnetwork.latency = '1ms'\nrun.horizon = '1s'\n"
+        );
+        let scenario = Scenario::parse("x.toml", text, &[]).unwrap_or_else(|bad| panic!("{bad}"));
+        assert_eq!(scenario.topology, topology);
+        assert!(topology.graph(64, 1).is_ok());
+    }
+}
+
+/// A workload of this text in a network of ten nodes.
+fn workload(text: &str) -> Workload {
+    let text = format!(
+        "question = '?'\nnodes = 10\ntopology.kind = 'ring'\nnetwork.latency = '1ms'\nrun.horizon = '60s'\n{text}"
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good.toml");
+    let scenario = Scenario::parse(&path.to_string_lossy(), text, &[]);
+    let scenario = scenario.unwrap_or_else(|bad| panic!("{bad}"));
+    scenario.workload.expect("a workload")
+}
+
+fn synthetic(text: &str) -> Synthetic {
+    match workload(&format!("[workload]\n{text}")) {
+        Workload::Synthetic(synthetic) => synthetic,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn bodies_come_one_after_the_other() {
+    let over = |process, from, until| Arrivals::Over {
+        process,
+        from: Time::from_secs(from),
+        until: Time::from_secs(until),
+    };
+    let poisson = Process::Poisson(Duration::from_millis(200));
+    let counted = synthetic("size = 100\nrate = '5/s'\ncount = 3");
+    assert_eq!(counted.arrivals, over(poisson, 0, 60));
+    assert_eq!((counted.count, counted.turns), (3, Turns::RoundRobin));
+
+    let every = Process::Every(Duration::from_millis(20));
+    let ended =
+        synthetic("size = 100\nevery = '20ms'\nfrom = '1s'\nuntil = '30s'\nturns = 'drawn'");
+    assert_eq!(ended.arrivals, over(every, 1, 30));
+    assert_eq!((ended.count, ended.turns), (u32::MAX, Turns::Drawn));
+
+    let every = Duration::from_secs(5);
+    let bursts = synthetic(
+        "size = 100\nburst = { size = 10, every = '5s' }\nuntil = '20s'\nturns = { zipf = 1 }",
+    );
+    assert_eq!(
+        bursts.arrivals,
+        over(Process::Bursts { size: 10, every }, 0, 20)
+    );
+    assert_eq!(bursts.turns, Turns::Zipf(Decimal::ONE));
+}
+
+#[test]
+fn publishers_sizes_and_shares_may_be_drawn() {
+    let sizes = |text: &str| synthetic(&format!("size = {text}")).size;
+    let (least, most) = (1 << 10, 1 << 16);
+    assert_eq!(
+        sizes("{ uniform = ['1KiB', '64KiB'] }"),
+        Size::Uniform { least, most }
+    );
+    let sigma = Decimal::from_millionths(1_500_000);
+    assert_eq!(
+        sizes("{ log_normal = { median = '1KiB', sigma = '1.5' }, most = '64KiB' }"),
+        Size::LogNormal {
+            median: least,
+            sigma,
+            most
+        }
+    );
+    assert_eq!(
+        sizes("{ pareto = { least = '1KiB', shape = '1.5' }, most = '64KiB' }"),
+        Size::Pareto {
+            least,
+            shape: sigma,
+            most
+        }
+    );
+    let publishers = |text: &str| synthetic(&format!("size = 9\npublishers = {text}")).publishers;
+    assert_eq!(publishers("4"), Publishers::First(4));
+    assert_eq!(publishers("{ random = 4 }"), Publishers::Drawn(4));
+    assert_eq!(publishers("['3..5', 9]"), Publishers::Nodes(vec![3, 4, 9]));
+    let share = synthetic("size = 9\nshare = { zipf = '1.5', most = '50%' }").share;
+    let most = Probability::from_ppm(500_000);
+    assert_eq!(
+        share,
+        Share::Zipf {
+            exponent: sigma,
+            most
+        }
+    );
+}
+
+#[test]
+fn workloads_may_be_several_and_files_may_come_one_by_one() {
+    let several = workload(
+        "[[workload]]\nsize = 9\n[[workload]]\ndirectory = 'files'\nevery = '2s'\nfrom = '1s'\n",
+    );
+    let items = several.items(10, 1).expect("the files can be read");
+    let at: Vec<_> = items[10..].iter().map(|item| item.at).collect();
+    assert_eq!(at, [1, 3, 5].map(Time::from_secs));
+    let Workload::Several(workloads) = several else {
+        panic!("two workloads");
+    };
+    assert_eq!(workloads[0], Workload::Synthetic(Synthetic::held(10, 1, 9)));
 }
 
 #[test]

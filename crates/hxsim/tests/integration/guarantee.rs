@@ -12,7 +12,7 @@ use hxsim::Scenario;
 use hxsim::protocol::Protocol as _;
 use proptest::prelude::*;
 use proptest::test_runner::TestError;
-use simnet::{Fault, Jitter, World};
+use simnet::{Fault, World};
 
 use crate::drawn::{prepare, runner, world};
 
@@ -82,9 +82,7 @@ fn spreading(scenario: &Scenario) -> Range<u64> {
     let (graph, gossip) = prepare(scenario);
     let item = &gossip.items()[0];
     let link = &scenario.links.default;
-    let jitter = match link.jitter {
-        Jitter::Constant(jitter) | Jitter::Uniform(jitter) => jitter,
-    };
+    let jitter = link.jitter.most();
     // A dial may come first.
     let latencies = 3 * graph.eccentricity(&item.holders) + 2;
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).expect("not so long");

@@ -1,11 +1,13 @@
-//! A hash takes three latencies a hop: AVAILABLE, REQUEST, the body. No node can be faster, and ours is not slower.
+//! A hash takes three latencies a hop: AVAILABLE, REQUEST, the body, and what the bandwidth makes of its length. No node can be faster, and ours is
+//! not slower.
 
 use std::time::Duration;
 
 use hxsim::Scenario;
-use hxsim::workload::{Body, Workload};
+use hxsim::topology::Topology;
+use hxsim::workload::{Arrivals, Body, Synthetic, Workload};
 use proptest::prelude::*;
-use simnet::{Link, Links, Time};
+use simnet::{Bandwidth, Link, Links, Time};
 
 use crate::drawn::{prepare, runner, some_nodes, topologies, world};
 
@@ -72,6 +74,35 @@ fn the_only_hash_is_three_latencies_a_hop_away_to_the_nanosecond() {
         },
     );
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_long_body_takes_its_length_over_the_bandwidth_on_every_hop() {
+    let latency = Duration::from_millis(10);
+    let bandwidth = Bandwidth::per_second(10 << 20).expect("it is not zero");
+    let mut scenario = Scenario {
+        topology: Topology::Line,
+        links: Links::all(Link::constant(latency).with_bandwidth(bandwidth)),
+        workload: Some(Workload::Synthetic(Synthetic {
+            arrivals: Arrivals::At(Time::ZERO + PUBLISHED),
+            ..Synthetic::held(1, 1, 10 << 20)
+        })),
+        ..Scenario::new(4)
+    };
+    // More than fits on the way, or the reader's credit would decide.
+    scenario.stream.window = 4 << 20;
+    let (graph, gossip) = prepare(&scenario);
+    let mut world = world(&scenario, &graph, &gossip);
+    world.run_until(scenario.run.horizon);
+    let hash = &gossip.items()[0].hash;
+    for node in 1..4 {
+        let record = world.node(node).node().record(hash);
+        let took = record.expect("it came").learned_at - PUBLISHED;
+        let least = (3 * latency + Duration::from_secs(1)) * node;
+        // What else is said: two kilobytes at most, a hop.
+        let most = least + bandwidth.time_of(2 << 10) * node;
+        assert!(least <= took && took <= most, "node {node}: {took:?}");
+    }
 }
 
 #[test]

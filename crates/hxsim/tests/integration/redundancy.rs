@@ -12,7 +12,7 @@ use hxsim::topology::Graph;
 use hxsim::workload::{Body, Workload};
 use proptest::prelude::*;
 use simnet::draw::{Purpose, bounded, draw};
-use simnet::{Jitter, Link, Links, NodeId, Time, World};
+use simnet::{Link, Links, NodeId, Time, World};
 
 use crate::drawn::{prepare, runner, some_nodes, topologies, world};
 
@@ -55,14 +55,11 @@ fn owed(scenario: &Scenario, graph: &Graph, gossip: &Gossip, world: &World<Seate
         for &(u, v) in graph.edges() {
             let first = if learned(u) <= learned(v) { u } else { v };
             let second = u + v - first;
-            let link = scenario.links.between(first, second);
-            let jitter = match link.jitter {
-                Jitter::Constant(_) => Duration::ZERO,
-                Jitter::Uniform(most) => most,
-            };
+            let link = scenario.links.between(scenario.seed, first, second);
             let earliest = learned(first) + link.floor;
+            let latest = earliest + link.jitter.most();
             least += 1 + u64::from(learned(second) < earliest);
-            most += 1 + u64::from(learned(second) <= earliest + jitter);
+            most += 1 + u64::from(learned(second) <= latest);
         }
     }
     (least, most)

@@ -12,6 +12,13 @@ const BACKLOG: usize = 1024;
 impl Core {
     /// Handles an event of a stream, whose payload lies in the window.
     pub(crate) fn receive(&mut self, event: &Event, payload: Span) {
+        if !self.is_kept_by_downlink(event, payload) {
+            self.deliver(event, payload);
+        }
+    }
+
+    /// Handles an event that has come through the node's downlink.
+    pub(super) fn deliver(&mut self, event: &Event, payload: Span) {
         let (id, header) = (event.dest, &event.record.header);
         match event.record.kind {
             Kind::Cut => self.cut(id, header.word),

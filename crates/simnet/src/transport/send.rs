@@ -2,13 +2,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::core::Core;
-use crate::draw::{Purpose, bounded, chance, draw};
+use crate::draw::{Purpose, chance, draw};
 use crate::end::{End, Segment, State, WriterIs};
 use crate::event::{Header, Kind};
 use crate::node::{Side, StaleAnswer};
-use crate::time::nanos;
 use crate::timers::Due;
-use crate::{Jitter, NodeId, Probability};
+use crate::{NodeId, Probability, Time};
 
 const JITTER: Purpose = Purpose::new("simnet.jitter");
 const LOSS: Purpose = Purpose::new("simnet.loss");
@@ -59,13 +58,13 @@ impl Core {
         let end = &mut self.node(id).ends[slot as usize];
         let sequence = end.send_sequence;
         end.send_sequence = sequence.wrapping_add(1);
-        if self.transmit(id, slot, kind, sequence, word, payload, 0) {
+        let Err(left) = self.transmit(id, slot, kind, sequence, word, payload, 0) else {
             return;
-        }
-        let now = self.now;
+        };
         let trouble = self.node(id).make_trouble(slot);
         if trouble.lost.is_empty() {
-            trouble.since = now;
+            trouble.since = left;
+            trouble.left = left;
             trouble.attempts = 1;
         }
         trouble.lost.push_back(Segment {
@@ -78,7 +77,7 @@ impl Core {
         self.arm_retransmission(id, slot);
     }
 
-    /// One transmission of a segment. False: it was lost.
+    /// One transmission of a segment. The error is that it was lost, and when it had left.
     #[expect(
         clippy::too_many_arguments,
         reason = "the fields of one segment, in order"
@@ -92,13 +91,17 @@ impl Core {
         word: u32,
         payload: &[u8],
         attempt: u32,
-    ) -> bool {
-        let (seed, now) = (self.plan.seed, self.now);
-        let peer = self.node(id).ends[slot as usize].peer;
-        let route = self.plan.route(id, peer);
-        let blocked = self.plan.blocked(id, peer, now);
+    ) -> Result<(), Time> {
+        let seed = self.plan.seed;
+        let End { peer, owner, .. } = self.node(id).ends[slot as usize];
+        let route = self.plan.routes.between(id, peer);
+        let bytes = match kind {
+            Kind::Data => payload.len() as u32,
+            _ => 0,
+        };
+        let left = self.depart(id, peer, &route, bytes);
+        let blocked = self.plan.blocked(id, peer, left);
         let node = self.node(id);
-        let end = &mut node.ends[slot as usize];
         let counter = (u64::from(sequence) << 16) | u64::from(attempt.min(0xffff));
         if kind == Kind::Data {
             node.carried.segments += 1;
@@ -106,12 +109,14 @@ impl Core {
                 node.carried.retransmitted += payload.len() as u64;
             }
         }
-        if blocked || chance_of(route.loss, || draw(seed, LOSS, end.owner, counter)) {
+        if blocked || chance_of(route.loss, || draw(seed, LOSS, owner, counter)) {
             node.carried.lost += 1;
-            return false;
+            return Err(left);
         }
-        let jitter = jitter_ns(route.jitter, || draw(seed, JITTER, end.owner, counter));
-        let arrival = now + Duration::from_nanos(route.floor + jitter);
+        let jitter = || draw(seed, JITTER, owner, counter);
+        let jitter = self.plan.routes.jitter(&route, jitter);
+        let arrival = left + Duration::from_nanos(route.floor + jitter);
+        let end = &mut self.node(id).ends[slot as usize];
         end.last_arrival = end.last_arrival.max(arrival);
         let header = Header {
             slot: end.peer_slot,
@@ -123,7 +128,7 @@ impl Core {
         };
         let arrival = end.last_arrival;
         self.emit(arrival, peer, id, kind, header, payload);
-        true
+        Ok(())
     }
 
     fn arm_retransmission(&mut self, id: NodeId, slot: u32) {
@@ -141,7 +146,7 @@ impl Core {
         trouble.armed = true;
         let doubled = 1u32.checked_shl(trouble.attempts - 1).unwrap_or(u32::MAX);
         let wait = first.saturating_mul(doubled).min(cap);
-        let at = (now + wait).min((trouble.since + timeout).max(now));
+        let at = (trouble.left + wait).min((trouble.since + timeout).max(now));
         self.set_timer(id, at, Due::Retransmit { slot, generation });
     }
 
@@ -165,6 +170,7 @@ impl Core {
         }
         let mut waiting = std::mem::take(&mut trouble.lost);
         let mut lost = VecDeque::new();
+        let mut first_left = None;
         let mut first = true;
         let mut through = false;
         while let Some(mut segment) = waiting.pop_front() {
@@ -175,11 +181,13 @@ impl Core {
                 attempt,
                 ..
             } = segment;
-            if self.transmit(id, slot, kind, sequence, word, &segment.payload, attempt) {
-                through |= first;
-            } else {
-                segment.attempt += 1;
-                lost.push_back(segment);
+            match self.transmit(id, slot, kind, sequence, word, &segment.payload, attempt) {
+                Ok(()) => through |= first,
+                Err(left) => {
+                    first_left = first_left.or(Some(left));
+                    segment.attempt += 1;
+                    lost.push_back(segment);
+                }
             }
             if first && !through {
                 break;
@@ -191,8 +199,9 @@ impl Core {
         let settled = lost.is_empty();
         if let Some(trouble) = node.trouble(slot) {
             trouble.lost = lost;
+            trouble.left = first_left.unwrap_or(now);
             if through {
-                trouble.since = now;
+                trouble.since = trouble.left;
                 trouble.attempts = 1;
             } else {
                 trouble.attempts += 1;
@@ -231,7 +240,7 @@ impl Core {
     /// Tells a peer, once and without a promise, that its stream is gone. False: it was lost.
     fn send_reset(&mut self, id: NodeId, peer: NodeId, header: Header) -> bool {
         let (seed, now) = (self.plan.seed, self.now);
-        let route = self.plan.route(id, peer);
+        let route = self.plan.routes.between(id, peer);
         let counter = now.as_nanos();
         let link = (u64::from(id) << 32) | u64::from(peer);
         let lost = chance_of(route.loss, || draw(seed, RESET_LOSS, link, counter));
@@ -245,11 +254,13 @@ impl Core {
 
     fn emit_reset(&mut self, id: NodeId, peer: NodeId, header: Header) {
         let (seed, now) = (self.plan.seed, self.now);
-        let route = self.plan.route(id, peer);
+        let route = self.plan.routes.between(id, peer);
         let counter = now.as_nanos();
         let link = (u64::from(id) << 32) | u64::from(peer);
-        let jitter = jitter_ns(route.jitter, || draw(seed, RESET_JITTER, link, counter));
-        let arrival = now + Duration::from_nanos(route.floor + jitter);
+        let jitter = || draw(seed, RESET_JITTER, link, counter);
+        let jitter = self.plan.routes.jitter(&route, jitter);
+        let left = self.depart(id, peer, &route, 0);
+        let arrival = left + Duration::from_nanos(route.floor + jitter);
         self.emit(arrival, peer, id, Kind::Reset, header, &[]);
     }
 
@@ -292,14 +303,4 @@ impl Core {
 
 fn chance_of(probability: Probability, raw: impl FnOnce() -> u64) -> bool {
     probability > Probability::ZERO && chance(raw(), probability)
-}
-
-fn jitter_ns(jitter: Jitter, raw: impl FnOnce() -> u64) -> u64 {
-    match jitter {
-        Jitter::Constant(duration) => nanos(duration),
-        Jitter::Uniform(most) => match nanos(most) {
-            0 => 0,
-            most => bounded(raw(), most.saturating_add(1)),
-        },
-    }
 }

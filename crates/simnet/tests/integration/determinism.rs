@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use proptest::prelude::*;
-use simnet::{Fault, Host, Layout, Link, Network, Probability, Time, World};
+use simnet::{
+    Access, Bandwidth, Fault, Host, Jitter, Layout, Link, Members, Network, Probability, Quantiles,
+    Region, Time, World,
+};
 
 use crate::world::{MS, Notes, PORT, layouts, network, world};
 
@@ -81,6 +84,34 @@ fn noisy(nodes: u32, seed: u64) -> Network {
     network
 }
 
+/// The same with slow lines of every kind, regions, and latencies from tables.
+fn slow(nodes: u32, seed: u64, bytes_per_second: u64) -> Network {
+    let mut network = noisy(nodes, seed);
+    let links = &mut network.links;
+    let quantiles = Quantiles::log_normal(10 * MS, 700_000).expect("it can be");
+    let tailed = Link {
+        jitter: Jitter::Quantiles(quantiles.into()),
+        ..Link::constant(4 * MS)
+    };
+    let bandwidth = Bandwidth::per_second(bytes_per_second);
+    let access = Access {
+        up: bandwidth,
+        down: Bandwidth::per_second(bytes_per_second * 2),
+    };
+    links.default.bandwidth = Bandwidth::per_second(bytes_per_second / 2);
+    links.access = access;
+    let nobody = Access::default();
+    links.access_exceptions.insert(2, nobody);
+    let weight = |weight, access| Region {
+        members: Members::Weight(weight),
+        access,
+    };
+    links.regions.regions = vec![weight(2, None), weight(1, Some(access))];
+    links.regions.links.insert((0, 1), tailed.clone());
+    links.regions.links.insert((1, 1), tailed);
+    network
+}
+
 fn history(world: &mut World<Notes<(Time, usize)>>) -> (u64, Vec<Vec<(Time, usize)>>) {
     for cut in [101, 333, 334, 1000] {
         world.run_until(Time::from_millis(cut));
@@ -92,15 +123,16 @@ fn history(world: &mut World<Notes<(Time, usize)>>) -> (u64, Vec<Vec<(Time, usiz
 
 #[test]
 fn no_layout_changes_the_history() {
-    let network = noisy(7, 3);
-    let expected = history(&mut chatter(&network, Layout::default(), 7));
-    assert!(
-        expected.1.iter().all(|notes| notes.len() > 20),
-        "there is a history"
-    );
-    for layout in layouts() {
-        let found = history(&mut chatter(&network, layout, 7));
-        assert_eq!(found, expected, "{layout:?}");
+    for network in [noisy(7, 3), slow(7, 3, 20_000)] {
+        let expected = history(&mut chatter(&network, Layout::default(), 7));
+        assert!(
+            expected.1.iter().all(|notes| notes.len() > 20),
+            "there is a history"
+        );
+        for layout in layouts() {
+            let found = history(&mut chatter(&network, layout, 7));
+            assert_eq!(found, expected, "{layout:?}");
+        }
     }
 }
 
@@ -126,10 +158,15 @@ fn another_seed_is_another_history() {
 
 #[test]
 fn an_isolated_node_more_changes_nobodys_history() {
-    let mut few = chatter(&noisy(5, 4), Layout::default(), 5);
-    let mut more = chatter(&noisy(6, 4), Layout::default(), 5);
-    assert_eq!(history(&mut few).1, history(&mut more).1[..5]);
-    assert_eq!(few.node_digests(), more.node_digests()[..5]);
+    for [few, more] in [
+        [noisy(5, 4), noisy(6, 4)],
+        [slow(5, 4, 20_000), slow(6, 4, 20_000)],
+    ] {
+        let mut few = chatter(&few, Layout::default(), 5);
+        let mut more = chatter(&more, Layout::default(), 5);
+        assert_eq!(history(&mut few).1, history(&mut more).1[..5]);
+        assert_eq!(few.node_digests(), more.node_digests()[..5]);
+    }
 }
 
 #[test]
@@ -150,7 +187,7 @@ fn the_trace_says_what_happened_to_a_node() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_layout_changes_any_history(
@@ -162,10 +199,17 @@ proptest! {
         shards in 1u32..5,
         windows in 1u32..4,
         reverse: bool,
+        bytes_per_second in prop::option::of(1_000u64..1_000_000),
     ) {
-        let mut network = noisy(nodes.max(3), seed);
+        let nodes = nodes.max(3);
+        let mut network = match bytes_per_second {
+            Some(bytes_per_second) => slow(nodes, seed, bytes_per_second),
+            None => noisy(nodes, seed),
+        };
+        let bandwidth = network.links.default.bandwidth;
         let link = Link::uniform(Duration::from_micros(floor_us), Duration::from_micros(jitter_us));
         network.links.default = link.with_loss(Probability::from_ppm(loss));
+        network.links.default.bandwidth = bandwidth;
         let talkers = network.nodes;
         let mut base = chatter(&network, Layout::default(), talkers);
         let mut other = chatter(&network, Layout { shards, windows, reverse }, talkers);

@@ -1,7 +1,9 @@
 //! Stories about the network, told through one small world: see `world.rs`.
 
+mod bandwidth;
 mod determinism;
 mod faults;
+mod regions;
 mod streams;
 mod timers;
 mod world;

@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use super::wanted::Wanted;
-use super::{Channel, Early, Ending, Key, Rare, Receiving};
+use super::{Channel, Early, Ending, Key, Rare, Receiving, Response};
 use crate::session::input::{Input, Note};
 use crate::{Event, Hash, Misuse, ProtocolError, ResponseId, Verifier};
 
@@ -45,6 +47,11 @@ impl<S> Receiving<S> {
 
     /// Frees what holds nothing.
     pub(in crate::session) fn shrink(&mut self) {
+        if let Some(rare) = &mut self.rare
+            && self.channels.is_empty()
+        {
+            rare.places = None;
+        }
         if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
             self.rare = None;
         }
@@ -62,21 +69,53 @@ impl<S> Receiving<S> {
             rare.ended = None;
             return Ok(None);
         }
-        let cancel = |(&key, channel): (&Key, &mut Channel<S>)| match channel {
-            Channel::Response(response) if response.id == id && !response.cancelled => {
-                response.cancelled = true;
-                Some((key, response.sequence))
-            }
-            _ => None,
+        let key = self.find(id).ok_or(Misuse::NotOpen)?;
+        let Some(Channel::Response(response)) = self.channels.get_mut(&key) else {
+            unreachable!("it was just found")
         };
-        let cancelled = self.channels.iter_mut().find_map(cancel);
-        let (key, sequence) = cancelled.ok_or(Misuse::NotOpen)?;
-        self.responses -= 1;
+        response.cancelled = true;
+        let sequence = response.sequence;
+        self.displace(id);
         let Some(channel) = key.as_channel() else {
             return Ok(None);
         };
         self.channels.insert(key, Channel::Cancelled);
         Ok(Some((channel, sequence)))
+    }
+
+    /// The number that a content goes by, if it is open.
+    fn find(&mut self, id: ResponseId) -> Option<Key> {
+        let open = |(&key, channel): (&Key, &Channel<S>)| match channel {
+            Channel::Response(response) if !response.cancelled => Some((response.id, key)),
+            _ => None,
+        };
+        let mut open = self.channels.iter().filter_map(open);
+        if self.channels.len() <= SEVERAL {
+            return open.find(|(other, _)| *other == id).map(|(_, key)| key);
+        }
+        let places = &mut self.rare.get_or_insert_default().places;
+        let places = places.get_or_insert_with(|| open.collect());
+        places.get(&id).copied()
+    }
+
+    /// A content goes by this number from now on. What did so before, if anything.
+    pub(super) fn place(&mut self, key: Key, response: Box<Response<S>>) -> Option<Channel<S>> {
+        if let Some(places) = self.places() {
+            places.insert(response.id, key);
+        }
+        self.channels.insert(key, Channel::Response(response))
+    }
+
+    /// The application will hear no more of a content.
+    pub(super) fn displace(&mut self, id: ResponseId) {
+        self.responses -= 1;
+        if let Some(places) = self.places() {
+            places.remove(&id);
+        }
+    }
+
+    fn places(&mut self) -> Option<&mut BTreeMap<ResponseId, Key>> {
+        self.rare.as_mut()?.places.as_mut()
     }
 
     pub(in crate::session) fn take_cancelled(&mut self) -> Option<(u32, u64)> {
@@ -174,18 +213,21 @@ impl<S> Receiving<S> {
         let id = response.id;
         match early.ending {
             Some(ending) => {
-                self.responses -= 1;
-                rare.ended = Some((response, ending));
+                self.rare().ended = Some((response, ending));
+                self.displace(id);
             }
-            None => drop(self.channels.insert(key, Channel::Response(response))),
+            None => drop(self.place(key, response)),
         }
         if early.bytes.is_empty() {
             return None;
         }
-        rare.input.hold(early.bytes);
+        self.rare().input.hold(early.bytes);
         Some(Note::Early(id))
     }
 }
+
+/// Contents among which one is looked for one by one.
+const SEVERAL: usize = 8;
 
 impl<S> Rare<S> {
     /// A content whose channel is open ahead of its HASHES, with room for so many more bytes of it.
@@ -212,6 +254,7 @@ impl<S> Rare<S> {
             replay,
             ended,
             cancelled,
+            places,
         } = self;
         input.is_empty()
             && *rpc_channels == 0
@@ -219,5 +262,6 @@ impl<S> Rare<S> {
             && replay.is_none()
             && ended.is_none()
             && cancelled.is_empty()
+            && places.is_none()
     }
 }

@@ -67,6 +67,46 @@ fn group_is_an_error() {
     }
 }
 
+/// Fields that nobody knows are skipped, wherever the stream is split. Their numbers are so long that they make no varint together
+/// with the value before.
+#[test]
+fn fields_that_nobody_knows_are_skipped_at_every_split() {
+    let hash = sha1(b"body");
+    let frames = [
+        hashes(&[(&hash, 1)]),
+        data(2, Some("2"), b"body"),
+        ending(2, None, END),
+    ];
+    let heard = hears(&[&hash], &frames.concat()).unwrap();
+    assert_eq!(heard[1], complete(&hash, 1, b"body"));
+    let values: [(u8, &[u8]); 4] = [
+        (0, &[0xff, 1]),
+        (1, &[0xff; 8]),
+        (2, &[1, 0xff]),
+        (5, &[0xff; 4]),
+    ];
+    for (wire_type, value) in values {
+        let field = [&[wire_type | 0x80][..], &[0x80; 7], &[8], value].concat();
+        let fields = field.repeat(2);
+        for (before, after) in [(&fields[..], &[][..]), (&[], &fields), (&fields, &fields)] {
+            let padded = frames.each_ref().map(|frame| {
+                let frame = &frame[1..];
+                prefixed(&[before, frame, after].concat())
+            });
+            let stream = padded.concat();
+            assert_eq!(hears(&[&hash], &stream).as_ref(), Ok(&heard));
+            for at in 0..=stream.len() {
+                let (one, other) = stream.split_at(at);
+                let mut side = asking(&[&hash]);
+                assert_eq!(side.receive(one), Ok(()));
+                assert_eq!(side.receive(other), Ok(()));
+                assert_eq!(side.heard, heard, "type {wire_type}, split at {at}");
+                assert_eq!(side.session.end(), Ok(()));
+            }
+        }
+    }
+}
+
 /// `garbageText`: the package crashes on text.
 #[test]
 fn garbage_text_is_an_error() {

@@ -175,6 +175,18 @@ impl Application for Roomy {
     }
 }
 
+/// A connection that was asked for a content of so many bytes, what it serves from, the other end, and the content.
+type Asked = (Connection<End, MemoryBody>, Roomy, End, Arc<[u8]>);
+
+fn asked_for(len: usize) -> Asked {
+    let (io, mut peer) = pipe(1000);
+    let mut app = Roomy::default();
+    let body: Arc<[u8]> = vec![7; len].into();
+    let hash = app.bodies.add(Arc::clone(&body)).to_string();
+    peer.put(&request(&[&hash]));
+    (Connection::new(io), app, peer, body)
+}
+
 /// `hol`, `holN`: a response that nobody drains blocks everything behind it after about 31 frames, as the wire has no credit for each.
 /// An application without room pauses: reading stops within one buffer, writing and serving go on, and when there is room again
 /// everything is there.
@@ -303,12 +315,7 @@ fn fair_responses_alternate_by_frames_of_64_kib() {
 /// `holOut`: nobody reads what we write. The source is paused, and little waits.
 #[test]
 fn hol_out_the_source_is_paused_while_nobody_reads() {
-    let (io, mut peer) = pipe(1000);
-    let mut connection: Connection<End, MemoryBody> = Connection::new(io);
-    let mut app = Roomy::default();
-    let body: Arc<[u8]> = vec![7; 50 << 20].into();
-    let hash = app.bodies.add(body).to_string();
-    peer.put(&request(&[&hash]));
+    let (mut connection, mut app, mut peer, _) = asked_for(50 << 20);
     let mut cx = Context::from_waker(Waker::noop());
     let heap = allocation_counter::measure(|| {
         for _ in 0..100 {
@@ -326,12 +333,7 @@ fn hol_out_the_source_is_paused_while_nobody_reads() {
 /// `holOut`: the peer reads, but never all that waits for it. What it has taken does not pile up.
 #[test]
 fn hol_out_what_a_slow_reader_has_taken_is_let_go() {
-    let (io, mut peer) = pipe(1000);
-    let mut connection: Connection<End, MemoryBody> = Connection::new(io);
-    let mut app = Roomy::default();
-    let body: Arc<[u8]> = vec![7; 50 << 20].into();
-    let hash = app.bodies.add(body).to_string();
-    peer.put(&request(&[&hash]));
+    let (mut connection, mut app, mut peer, _) = asked_for(50 << 20);
     let mut cx = Context::from_waker(Waker::noop());
     let mut taken = 0;
     let heap = allocation_counter::measure(|| {
@@ -409,12 +411,7 @@ fn cancel_js_and_cancel_js0_the_sender_stops_at_once_and_names_what_is_next() {
 /// The same through a connection: what is read of the source stops with the cancellation.
 #[test]
 fn cancel_js_a_connection_drops_the_source_at_once() {
-    let (io, mut peer) = pipe(1000);
-    let mut connection: Connection<End, MemoryBody> = Connection::new(io);
-    let mut app = Roomy::default();
-    let body: Arc<[u8]> = vec![7; 10 << 20].into();
-    let hash = app.bodies.add(Arc::clone(&body)).to_string();
-    peer.put(&request(&[&hash]));
+    let (mut connection, mut app, mut peer, body) = asked_for(10 << 20);
     let mut cx = Context::from_waker(Waker::noop());
     assert!(connection.poll(&mut cx, &mut app).is_pending());
     let open = Arc::strong_count(&body);

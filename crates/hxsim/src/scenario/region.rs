@@ -1,0 +1,271 @@
+//! `[[network.region]]`: groups of nodes, and a matrix of the latencies between them that comes with the command.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use simnet::{Access, Jitter, Link, Members, NodeId, Quantiles, Region, Regions};
+
+use super::document::{Content, Value};
+use super::network;
+use super::quantity::{integer, milliseconds, nodes as node_set, sentence, two, word};
+use super::section::{Located, Problems, Section, Wrong};
+use crate::diagnostic::{Place, code_lines};
+
+/// Regions as the scenario names them.
+#[derive(Default)]
+pub(super) struct Named {
+    pub(super) names: Vec<String>,
+    pub(super) regions: Regions,
+}
+
+/// Round trips between places.
+pub(super) struct Matrix {
+    names: Vec<&'static str>,
+    /// From each place to each.
+    round_trips: Vec<Duration>,
+}
+
+/// The matrix that a scenario asks for.
+#[derive(Clone, Copy)]
+enum Shipped {
+    Wan,
+}
+
+/// The matrix that the section names, if it does.
+pub(super) fn matrix(problems: &mut Problems, section: &mut Section<'_>) -> Option<Matrix> {
+    let matrix = word("matrix", &[("wan", Shipped::Wan)]);
+    let Shipped::Wan = section.optional(problems, "matrix", matrix)?.value;
+    Some(wan())
+}
+
+fn wan() -> Matrix {
+    Matrix::parse(include_str!("wan.txt"))
+}
+
+impl Matrix {
+    fn parse(text: &'static str) -> Self {
+        let mut names = Vec::new();
+        let mut round_trips = Vec::new();
+        for (_, line) in code_lines(text) {
+            let mut words = line.split_whitespace();
+            names.extend(words.next());
+            let numbers = words.map(|word| milliseconds(word).expect("a shipped matrix is right"));
+            round_trips.extend(numbers);
+        }
+        assert_eq!(round_trips.len(), names.len().pow(2), "it is a square");
+        Self { names, round_trips }
+    }
+
+    /// The links between these places, by where they stand.
+    fn links(&self, names: &[String]) -> BTreeMap<(usize, usize), Link> {
+        let places = names
+            .iter()
+            .filter_map(|name| self.names.iter().position(|it| it == name));
+        let places: Vec<_> = places.collect();
+        let from_all = (0..).zip(&places);
+        let pairs = from_all.flat_map(|(from, &at)| {
+            let to_all = (0..).zip(&places);
+            to_all.map(move |(to, &there)| ((from, to), self.link(at, there)))
+        });
+        pairs.collect()
+    }
+
+    /// The link from one place to another, without loss: nearly half the round trip, and to that a draw whose median is the rest.
+    pub(super) fn link(&self, from: usize, to: usize) -> Link {
+        let one_way = self.round_trips[from * self.names.len() + to] / 2;
+        let median = one_way / 50;
+        let quantiles = Quantiles::log_normal(median, 700_000);
+        let quantiles = quantiles.expect("a shipped matrix is right");
+        Link {
+            jitter: Jitter::Quantiles(quantiles.into()),
+            ..Link::constant(one_way - median)
+        }
+    }
+}
+
+impl Named {
+    /// A region by its name.
+    pub(super) fn region(&self, value: &Value) -> Result<usize, Wrong> {
+        let Content::Text(name) = &value.content else {
+            return Err(Wrong::kind(value, "expected the name of a region"));
+        };
+        let place = self.names.iter().position(|known| known == name);
+        place.ok_or_else(|| {
+            if self.names.is_empty() {
+                let hint = "name regions by `[[network.region]]`, or nodes by their numbers";
+                return Wrong::new("there are no regions", hint);
+            }
+            let names: Vec<_> = self.names.iter().map(String::as_str).collect();
+            Wrong::unknown("region", name, &names)
+        })
+    }
+
+    /// Two regions, or one twice.
+    pub(super) fn pair(&self, value: &Value) -> Result<(usize, usize), Wrong> {
+        two(value, ["regions", "[\"a\", \"b\"]"], |end| self.region(end))
+    }
+}
+
+/// Reads all regions; if there are none but a matrix, they are the places of that. `access` is what a node has that nothing else is said of.
+pub(super) fn read(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    matrix: Option<&Matrix>,
+    access: Access,
+) -> Named {
+    let mut named = Named::default();
+    let mut taken = BTreeSet::new();
+    let is_matrix_alone = !section.has("region");
+    for mut one in section.sections(problems, "region", "`[[network.region]]`") {
+        let name = name(problems, &mut one, matrix, &named.names);
+        let members = members(problems, &mut one, nodes, &mut taken);
+        let has_lines = one.has("upload") || one.has("download");
+        let access = network::access(problems, &mut one, access);
+        one.close(problems);
+        if let Some(name) = name {
+            named.names.push(name);
+            named.regions.regions.push(Region {
+                members,
+                access: has_lines.then_some(access),
+            });
+        }
+    }
+    if let Some(matrix) = matrix {
+        if is_matrix_alone {
+            named.names = matrix.names.iter().map(ToString::to_string).collect();
+            let everywhere = Region {
+                members: Members::Weight(1),
+                access: None,
+            };
+            named.regions.regions = vec![everywhere; named.names.len()];
+        }
+        named.regions.links = matrix.links(&named.names);
+    }
+    check(problems, section.place(), &named.regions, nodes, &taken);
+    named
+}
+
+fn name(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    matrix: Option<&Matrix>,
+    before: &[String],
+) -> Option<String> {
+    let name = section.required(problems, "name", "name = \"europe\"", |value| {
+        let name = sentence(value).map_err(|wrong| Wrong {
+            hint: "a region has a name".into(),
+            ..wrong
+        })?;
+        if before.contains(&name) {
+            let message = format!("there is a region `{name}` already");
+            return Err(Wrong::new(message, "each has a name of its own"));
+        }
+        match matrix {
+            Some(matrix) if !matrix.names.contains(&name.as_str()) => {
+                Err(Wrong::unknown("place of the matrix", &name, &matrix.names))
+            }
+            _ => Ok(name),
+        }
+    });
+    name.map(|name| name.value)
+}
+
+fn members(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    taken: &mut BTreeSet<NodeId>,
+) -> Members {
+    let weight = section.optional(problems, "weight", integer(1));
+    let named = section.optional(problems, "nodes", |value| {
+        let named = node_set(nodes)(value)?;
+        match named.iter().find(|&&node| !taken.insert(node)) {
+            Some(node) => Err(Wrong::new(
+                format!("node {node} is in another region"),
+                "a node belongs to one",
+            )),
+            None => Ok(named),
+        }
+    });
+    match (named, weight) {
+        (Some(_), Some(Located { place, .. })) => {
+            let hint = "choose between `nodes` and `weight`";
+            problems.add(&place, "the members of this region are named", hint);
+            Members::Weight(1)
+        }
+        (Some(named), None) => Members::Nodes(named.value),
+        (None, weight) => Members::Weight(weight.map_or(1, |weight| weight.value)),
+    }
+}
+
+fn check(
+    problems: &mut Problems,
+    place: &Place,
+    regions: &Regions,
+    nodes: Option<u32>,
+    taken: &BTreeSet<NodeId>,
+) {
+    let count = regions.regions.len();
+    if count > Regions::MOST {
+        let hint = format!("at most {}", Regions::MOST);
+        problems.add(place, format!("{count} regions are too many"), hint);
+    }
+    let is_named = |region: &Region| matches!(region.members, Members::Nodes(_));
+    if count > 0 && regions.regions.iter().all(is_named) {
+        let mut all = 0..nodes.unwrap_or_default();
+        if let Some(node) = all.find(|node| !taken.contains(node)) {
+            let hint = "name every node, or give some region a `weight` in place of `nodes`";
+            problems.add(place, format!("node {node} is in no region"), hint);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_matrix_is_square_nearly_symmetric_and_faster_than_no_light() {
+        let matrix = wan();
+        let count = matrix.names.len();
+        assert_eq!(count, 10);
+        for from in 0..count {
+            for to in 0..count {
+                let there = matrix.round_trips[from * count + to];
+                let back = matrix.round_trips[to * count + from];
+                assert!(there.abs_diff(back) <= Duration::from_millis(5));
+                let local = there < Duration::from_millis(3);
+                assert_eq!(
+                    local,
+                    from == to,
+                    "{} {}",
+                    matrix.names[from],
+                    matrix.names[to]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_median_of_a_link_is_half_the_round_trip() {
+        let matrix = wan();
+        let place = |name| matrix.names.iter().position(|it| *it == name);
+        let (london, sydney) = (
+            place("london").expect("it is there"),
+            place("sydney").expect("so is it"),
+        );
+        let link = matrix.link(london, sydney);
+        assert_eq!(link.floor, Duration::from_micros(136_000 / 50 * 49));
+        let Jitter::Quantiles(quantiles) = &link.jitter else {
+            panic!("it is drawn from a table");
+        };
+        let median = link.floor + quantiles.draw(u64::MAX / 2);
+        assert!(median.abs_diff(Duration::from_millis(136)) < Duration::from_nanos(10));
+        let slow = link.floor + quantiles.draw(u64::MAX / 100);
+        assert!(
+            (146..149).contains(&slow.as_millis()),
+            "one in a hundred: {slow:?}"
+        );
+    }
+}
