@@ -21,6 +21,7 @@ impl Report {
         for (label, text) in self.numbers() {
             lines.push(format!("  {label:<11} {text}"));
         }
+        lines.extend(self.expected());
         lines.extend(self.troubles());
         lines.push(String::new());
         lines.join("\n")
@@ -29,12 +30,23 @@ impl Report {
     /// How it ended, in one line without a newline. Colour only if told.
     pub fn verdict(&self, colour: bool) -> String {
         let (mark, paint) = match self.outcome {
-            Outcome::Converged => ("✓", GREEN),
-            Outcome::NotConverged | Outcome::InvariantBroken => ("✗", RED),
+            Outcome::Converged if self.missed() == 0 => ("✓", GREEN),
+            Outcome::Converged | Outcome::NotConverged | Outcome::InvariantBroken => ("✗", RED),
             Outcome::Inconclusive | Outcome::Interrupted => ("?", YELLOW),
         };
         let at = duration(self.over_ns());
-        let words = format!("{mark} {} at {at}", self.outcome.words());
+        let missed = match self.missed() {
+            0 => String::new(),
+            missed => format!(
+                ", but {missed} of {} missed",
+                things(
+                    self.expectations.len() as u64,
+                    "expectation",
+                    "expectations"
+                )
+            ),
+        };
+        let words = format!("{mark} {} at {at}{missed}", self.outcome.words());
         format!(
             "{}  {} · seed {} · digest {}",
             painted(&words, paint, colour),
@@ -229,6 +241,22 @@ impl Report {
         lines.collect::<Vec<_>>().join("\n              ")
     }
 
+    /// Each expectation with what was found.
+    fn expected(&self) -> Vec<String> {
+        let judged = self.expectations.iter();
+        let lines = judged.zip(0..).map(|(judged, number)| {
+            let label = if number == 0 { "expected" } else { "" };
+            let mark = match judged.met {
+                Some(true) => '✓',
+                Some(false) => '✗',
+                None => '?',
+            };
+            let (expectation, finding) = (&judged.expectation, judged.finding());
+            format!("  {label:<11} {mark} {expectation} · {finding}")
+        });
+        lines.collect()
+    }
+
     fn troubles(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(failure) = &self.failure {
@@ -312,12 +340,12 @@ const ROWS: u64 = 6;
 const TROUBLES: usize = 5;
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-const GREEN: &str = "1;32";
-const RED: &str = "1;31";
-const YELLOW: &str = "1;33";
+pub(crate) const GREEN: &str = "1;32";
+pub(crate) const RED: &str = "1;31";
+pub(crate) const YELLOW: &str = "1;33";
 const BLUE: &str = "34";
 
-fn painted(text: &str, paint: &str, colour: bool) -> String {
+pub(crate) fn painted(text: &str, paint: &str, colour: bool) -> String {
     if colour && !text.is_empty() {
         format!("\x1b[{paint}m{text}\x1b[0m")
     } else {

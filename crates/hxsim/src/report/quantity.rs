@@ -1,7 +1,7 @@
 //! Numbers for people. Integer arithmetic: what is committed shall not depend on how a machine rounds.
 
 /// With commas between thousands.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3 + 1);
     for (place, digit) in digits.chars().enumerate() {
@@ -14,27 +14,27 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// A number of things and their name, in the plural where it is due.
-pub(super) fn things(n: u64, one: &str, many: &str) -> String {
+pub(crate) fn things(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
 /// Three digits and a unit, rounded down.
-pub(super) fn duration(ns: u64) -> String {
+pub(crate) fn duration(ns: u64) -> String {
     scaled(ns, unit(ns, &DURATIONS))
 }
 
 /// A duration in the unit that another one would have, so that the numbers along an axis can be compared.
-pub(super) fn duration_like(ns: u64, other: u64) -> String {
+pub(crate) fn duration_like(ns: u64, other: u64) -> String {
     scaled(ns, unit(other, &DURATIONS))
 }
 
 /// A duration, or a dash if it never came to that.
-pub(super) fn maybe_duration(ns: Option<u64>) -> String {
+pub(crate) fn maybe_duration(ns: Option<u64>) -> String {
     ns.map_or_else(|| "–".to_owned(), duration)
 }
 
 /// Three digits and a unit, rounded down.
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     scaled(n, unit(n, &SIZES))
 }
 

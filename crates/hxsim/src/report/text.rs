@@ -1,7 +1,7 @@
 //! Lines for people.
 
 /// Breaks at spaces into at most so many lines; what does not fit into them is cut.
-pub(super) fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.len() - 1;

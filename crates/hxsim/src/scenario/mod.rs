@@ -9,6 +9,7 @@
 //! (B/s, KiB/s, MiB/s, GiB/s, or kbit/s, Mbit/s, Gbit/s, which are powers of ten).
 
 mod document;
+mod expect;
 mod fault;
 mod latency;
 mod measure;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use simnet::{Link, Links, Schedule, StreamModel, Time};
 
 use crate::diagnostic::{BadScenario, Diagnostic, Place, Source};
+use crate::expect::Expectation;
 use crate::topology::Topology;
 use crate::workload::Workload;
 
@@ -57,6 +59,8 @@ pub struct Scenario {
     pub measure: Option<Measure>,
     /// What goes wrong.
     pub schedule: Schedule,
+    /// What the figures shall be, in the order of their names.
+    pub expect: Vec<Expectation>,
 }
 
 /// What each node is told.
@@ -157,6 +161,7 @@ impl Scenario {
             run: RunOptions::default(),
             measure: None,
             schedule: Schedule::default(),
+            expect: Vec::new(),
         }
     }
 

@@ -178,7 +178,9 @@ pub(super) fn milliseconds(number: &str) -> Option<Duration> {
     let ns = scaled(number, &[("", 1_000_000)])?;
     Some(Duration::from_nanos(ns))
 }
-const DURATIONS: [(&str, u64); 6] = [
+
+/// The units of time, in nanoseconds.
+pub(super) const DURATIONS: [(&str, u64); 6] = [
     ("ns", 1),
     ("us", 1_000),
     ("ms", 1_000_000),
@@ -318,7 +320,8 @@ pub(super) fn positive_decimal(value: &Value) -> Result<Decimal, Wrong> {
 }
 
 /// A decimal number and its unit, as a whole number of the least unit; `None` if it is not whole, or not that at all.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+/// A unit that is nothing stands for a number alone.
+pub(super) fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
     let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.');
     let split = unit.unwrap_or(text.len());
