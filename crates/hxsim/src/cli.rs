@@ -29,7 +29,7 @@ pub enum Command {
     /// Read scenarios and show every mistake, without running them
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
-    /// List every figure: what [expect] may name, and what columns of CSV and JSON Lines there are
+    /// List every figure: what expectations may name, and what columns of CSV and JSON Lines there are
     Figures,
 }
 
