@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::task::{Context, Poll, Waker};
 
 use futures::executor::block_on;
-use futures::future::join;
+use futures::future::{FutureExt, join};
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader, Repeat, Take};
 use hash_exchange::{
     Application, BodyError, Connection, Error, Event, Hash, Kind, Limits, MemoryBody, MemoryStore,
@@ -343,6 +343,8 @@ fn an_end_amid_a_request_is_an_error_and_an_idle_one_is_not() {
         poll(&mut a, &mut alice),
         Poll::Ready(Ok(Progress::Ended))
     ));
+    let read = futures::AsyncReadExt::read(&mut io_b, &mut [0]).now_or_never();
+    assert!(matches!(read, Some(Ok(0))), "our stream has ended too");
 }
 
 #[test]

@@ -99,6 +99,10 @@ fn name_bounds_the_name_of_a_channel() {
     let frame = prefixed(&[0x08, 4, 0x12, 21, b'2']);
     let (result, _) = reads(limits, &[], &frame);
     assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
+    // Nothing more of it has to come.
+    let long = [&[0x08, 4, 0x12, 21][..], &[b'2'; 1000]].concat();
+    let (result, _) = reads(limits, &[], &prefixed(&long)[..7]);
+    assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
 }
 
 /// What is longer than the limit is refused as soon as it begins, even if it turns out to be wrong as well: else it would depend on
