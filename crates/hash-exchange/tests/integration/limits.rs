@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
 use hash_exchange::{
-    BodyError, Connection, Error, Hash, Limits, MemoryBody, MemoryStore, Misuse, OwnedEvent,
+    BodyError, Connection, Error, Event, Hash, Limits, MemoryBody, MemoryStore, Misuse, OwnedEvent,
     ProtocolError, Session, Sha1,
 };
 
@@ -169,6 +169,33 @@ fn requested_bounds_the_hashes_that_we_ask_for() {
         let text = "the stream ended with 100 hashes asked for and 0 contents open";
         Err(text.to_owned())
     });
+}
+
+#[test]
+fn requested_bounds_contents_that_are_announced_and_not_yet_whole() {
+    let limits = Limits {
+        requested: 2,
+        ..USUAL
+    };
+    let [one, two, three] = [b"one", b"two", b"six"].map(|body| Hash::sha1(body));
+    let (mut asking, mut serving) = (Session::new(limits, Sha1), Session::default());
+    let (mut there, mut back) = (Vec::new(), Vec::new());
+    asking.request([&one, &two], &mut there).unwrap();
+    let heard = serving.receive(&mut &there[..]).unwrap();
+    assert!(matches!(heard, Some(Event::Request(_))));
+    let answer = serving.respond([(one, None), (two, None)], &mut back);
+    let first = answer.unwrap().served(0);
+    let mut input = &back[..];
+    while asking.receive(&mut input).unwrap().is_some() {}
+    let beyond = asking.request([&three], &mut Vec::new());
+    assert_eq!(beyond, Err(Misuse::TooManyRequested), "two are to come");
+
+    back.clear();
+    serving.body(first, b"one", &mut back).unwrap();
+    serving.finish(first, &mut back).unwrap();
+    let mut input = &back[..];
+    while asking.receive(&mut input).unwrap().is_some() {}
+    asking.request([&three], &mut Vec::new()).unwrap();
 }
 
 #[test]
