@@ -2,11 +2,13 @@
 //! offers by [`Connection::next`] from a [`MemoryStore`].
 
 use std::fs::File;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io::{self, BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
 
 use futures::io::AllowStdIo;
 use hash_exchange::{
@@ -18,6 +20,9 @@ use smol::Async;
 
 use crate::measure::Meter;
 use crate::workload::{Order, SMALL, Side, Workload};
+
+/// What a pipe holds.
+const PIECE: usize = 64 << 10;
 
 type Pipes = Halves<Async<File>, Async<File>>;
 
@@ -52,7 +57,7 @@ pub(crate) fn descriptor(stream: &impl AsFd) -> io::Result<File> {
 }
 
 async fn give_body(io: Pipes, path: &Path) -> Result<(), Error> {
-    let mut file = BufReader::with_capacity(64 << 10, File::open(path)?);
+    let mut file = BufReader::with_capacity(PIECE, File::open(path)?);
     let mut hasher = sha1::Sha1::new();
     while let piece @ [_, ..] = file.fill_buf()? {
         let len = piece.len();
@@ -186,15 +191,24 @@ async fn trade_held(io: Pipes, count: u32, batch: u32, order: Order) -> Result<(
         Order::Sorted => store.hashes().cloned().collect(),
         Order::Mixed => mixed,
     };
-    let offers = hashes.chunks(batch as usize);
+    let mut offers = hashes.chunks(batch as usize).peekable();
     let mut unheard = offers.len();
     let meter = Meter::start();
-    for offer in offers {
-        connection.provide(offer).expect("it is open");
-    }
     let mut seen = false;
     while unheard > 0 || !seen {
-        match connection.next(&mut store).await? {
+        // Offers go out as the pipe takes them, so that they do not pile up.
+        let event = poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(event) = pin!(connection.next(&mut store)).poll(cx) {
+                    return Poll::Ready(event);
+                }
+                match offers.next_if(|_| connection.unwritten() < PIECE) {
+                    Some(offer) => connection.provide(offer).expect("it is open"),
+                    None => return Poll::Pending,
+                };
+            }
+        });
+        match event.await? {
             Some(OwnedEvent::Available(lacking)) => {
                 assert_eq!(lacking, [], "both hold the same");
                 unheard -= 1;

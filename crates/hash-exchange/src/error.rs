@@ -71,7 +71,7 @@ pub enum ProtocolError {
     TooManyServed,
     /// The stream ended within a frame.
     EndInFrame,
-    /// The stream ended and left requests or contents open.
+    /// The stream ended and left requests or contents open. Where both numbers are zero, it is a REQUEST for nothing.
     EndWithOpen {
         /// Hashes that were asked for and not settled.
         requested: usize,
@@ -132,6 +132,11 @@ impl fmt::Display for ProtocolError {
             ),
             Self::TooManyServed => f.write_str("more contents asked for than Limits::served"),
             Self::EndInFrame => f.write_str("the stream ended within a frame"),
+            // A REQUEST may name nothing, and is to be answered all the same.
+            Self::EndWithOpen {
+                requested: 0,
+                responses: 0,
+            } => f.write_str("the stream ended with a REQUEST unanswered"),
             Self::EndWithOpen {
                 requested,
                 responses,

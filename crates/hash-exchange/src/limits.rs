@@ -35,7 +35,8 @@ pub struct Limits {
     /// Bytes of a channel's name. Stops names made to be compared and copied; an honest one has at most 16 digits.
     pub name: u32,
     /// Hashes that we have asked for and whose content has not come to its end. Only our own requests count here: it
-    /// bounds what a peer that never answers makes us remember.
+    /// bounds what a peer that never answers makes us remember, and the channels that it can open for contents, as each of them
+    /// needs a hash that was asked for.
     pub requested: u32,
     /// Contents that the peer has asked for and that are not yet sent. Stops a peer that asks for everything, again
     /// and again, and reads none of it.

@@ -13,21 +13,29 @@
 //! | [`gossip`] | our own protocol in that place |
 //! | [`counters`] | what was counted up to an instant, and between two of them |
 //! | [`metrics`] | the figures of a run |
+//! | [`figure`] | those figures by their names |
+//! | [`expect`] | what a scenario expects of them |
 //! | [`report`] | those figures for people and for programs |
 //! | [`template`] | what `hxsim new` writes |
+//! | [`sweep`] | many runs: seeds, parameters, and what they come to together |
+//! | [`progress`] | how a long run gets on |
 //! | [`cli`] | what the command understands |
 
 pub mod cli;
 pub mod counters;
 pub mod decimal;
 pub mod diagnostic;
+pub mod expect;
+pub mod figure;
 mod fixed;
 pub mod gossip;
 pub mod metrics;
+pub mod progress;
 pub mod protocol;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod sweep;
 pub mod template;
 pub mod topology;
 pub mod trial;

@@ -46,6 +46,8 @@ pub struct Status {
     pub progress: Progress,
     /// Events handled so far.
     pub events: u64,
+    /// Events and timers that wait for their time.
+    pub waiting: u64,
 }
 
 /// The network that a scenario describes.
@@ -77,32 +79,32 @@ pub fn run<P: Protocol>(
     let mut looked_at = None;
     let mut end = End::Horizon;
     let horizon = scenario.run.horizon;
-    let mut events = 0;
     let measured = scenario
         .measure
         .map(|measure| [measure.from, measure.until]);
     let mut instants = measured.into_iter().flatten().peekable();
     let mut cuts = Vec::new();
     for now in checks(scenario) {
-        let mut look = |now| {
+        let mut ask = |world: &World<_>, progress| {
             watch(Status {
-                now,
+                now: world.now(),
                 horizon,
                 progress,
-                events,
+                events: world.events(),
+                waiting: world.waiting(),
             })
         };
         let mut stopped = None;
         while let Some(at) = instants.next_if(|at| stopped.is_none() && *at <= now) {
-            stopped = advance(&mut world, at, &mut look);
+            stopped = advance(&mut world, at, |world| ask(world, progress));
             cuts.push(Counters::new(protocol, &world));
         }
-        let stopped = stopped.or_else(|| advance(&mut world, now, look));
+        let stopped = stopped.or_else(|| advance(&mut world, now, |world| ask(world, progress)));
         if let Some(at) = stopped {
             end = End::Interrupted(at);
             break;
         }
-        events = world.events();
+        let events = world.events();
         // Where nothing has happened there is nothing new to see.
         if looked_at.replace(events) != Some(events) {
             let nodes: Vec<_> = world.nodes().map(|node| protocol.snapshot(node)).collect();
@@ -120,13 +122,7 @@ pub fn run<P: Protocol>(
             end = End::Converged(at);
             break;
         }
-        let status = Status {
-            now,
-            horizon,
-            progress,
-            events,
-        };
-        if watch(status).is_break() {
+        if ask(&world, progress).is_break() {
             end = End::Interrupted(now);
             break;
         }
@@ -161,14 +157,14 @@ fn may_stop(scenario: &Scenario, now: Time) -> bool {
 fn advance<T>(
     world: &mut World<T>,
     check: Time,
-    mut watch: impl FnMut(Time) -> ControlFlow<()>,
+    mut watch: impl FnMut(&World<T>) -> ControlFlow<()>,
 ) -> Option<Time> {
     // Windows that are cut cost time, and so does asking.
     let part = check.since(world.now()) / LOOKS_BETWEEN_CHECKS;
     let slice = part.max(world.lookahead() * 2);
     while world.now() + slice < check {
         world.run_for(slice);
-        if watch(world.now()).is_break() {
+        if watch(world).is_break() {
             return Some(world.now());
         }
     }

@@ -10,9 +10,11 @@ use simnet::{InvalidNetwork, Layout};
 use crate::counters::Counters;
 use crate::metrics::NetworkTotals;
 use crate::protocol::Protocol;
-use crate::report::{
-    Failure, FaultSpan, Outcome, Picture, WIDTH, bytes, count, duration, ending, things, wrap,
-};
+use crate::report::human::WIDTH;
+use crate::report::picture::{Picture, ending};
+use crate::report::quantity::{bytes, count, duration, things};
+use crate::report::text::wrap;
+use crate::report::{Failure, FaultSpan, Outcome};
 use crate::run::{self, Difference, End, Run};
 use crate::scenario::Scenario;
 use crate::topology::{Graph, TopologyError};
@@ -266,7 +268,7 @@ impl Trial {
     pub fn human(&self, colour: bool) -> String {
         let mut lines = vec![format!(
             "{}  {} · seed {} · digest {}",
-            ending(self.outcome, self.ended_ns, colour),
+            ending(self.outcome, self.ended_ns, "", colour),
             self.scenario,
             self.seed,
             self.digest

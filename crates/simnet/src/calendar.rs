@@ -247,6 +247,8 @@ pub(crate) struct Calendar {
     base: u64,
     ring: Vec<Window>,
     overflow: BTreeMap<u64, Window>,
+    /// Events and wakes in all windows, so that nobody has to count them.
+    waiting: u64,
     pub(crate) pool: Pool,
 }
 
@@ -258,6 +260,7 @@ impl Calendar {
             base: 0,
             ring: (0..RING).map(|_| Window::default()).collect(),
             overflow: BTreeMap::new(),
+            waiting: 0,
             pool: Pool::default(),
         }
     }
@@ -275,11 +278,13 @@ impl Calendar {
     }
 
     pub(crate) fn push(&mut self, event: &Event, payload: &[u8]) {
+        self.waiting += 1;
         let (window, pool) = self.window(event.time);
         window.push(pool, event, payload);
     }
 
     pub(crate) fn push_wake(&mut self, time: Time, dest: NodeId) {
+        self.waiting += 1;
         let (window, pool) = self.window(time);
         window.push_wake(pool, time, dest);
     }
@@ -287,6 +292,7 @@ impl Calendar {
     /// Takes in what other shards' nodes sent. The window's buffers are those of the sender.
     pub(crate) fn import(&mut self, sent: &Window) {
         for place in sent.places() {
+            self.waiting += 1;
             let (window, pool) = self.window(place.time);
             sent.copy_to(*place, window, pool);
         }
@@ -319,7 +325,9 @@ impl Calendar {
             *slot = entry.remove();
         }
         let mut window = std::mem::take(&mut self.ring[(index % RING) as usize]);
+        let before = places.len();
         window.take_places(&mut self.pool, end, places);
+        self.waiting -= (places.len() - before) as u64;
         window
     }
 
@@ -339,6 +347,11 @@ impl Calendar {
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         let windows = self.ring.iter().chain(self.overflow.values());
         windows.flat_map(Window::places)
+    }
+
+    /// How many events and wakes there are still to come.
+    pub(crate) const fn waiting(&self) -> u64 {
+        self.waiting
     }
 
     /// Payload bytes of streams that are underway.
@@ -402,9 +415,11 @@ mod tests {
         }
         let mut places = Vec::new();
         let window = calendar.take(0, Time::from_nanos(500), &mut places);
-        assert_eq!(places.len(), 2);
+        assert_eq!((places.len(), calendar.waiting()), (2, 1));
         push(&mut calendar, 600, 4, 3);
         calendar.put_back(0, window);
+        assert_eq!(calendar.waiting(), calendar.places().count() as u64);
+        assert_eq!(calendar.waiting(), 2);
         places.clear();
         let window = calendar.take(0, Time::MAX, &mut places);
         let left = places.iter().filter_map(|place| window.event(*place));
@@ -424,6 +439,7 @@ mod tests {
                 push(&mut calendar, index * 1000 + 1, dest, 100);
             }
         }
+        assert_eq!(calendar.waiting(), u64::from(4 * many));
         for index in indices {
             assert_eq!(calendar.next(), Some(index));
             let mut places = Vec::new();
@@ -433,6 +449,7 @@ mod tests {
             calendar.put_back(index, window);
         }
         assert_eq!((calendar.next(), calendar.data_bytes()), (None, 0));
+        assert_eq!(calendar.waiting(), 0);
     }
 
     #[test]

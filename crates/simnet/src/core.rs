@@ -26,6 +26,8 @@ pub(crate) struct Core {
     /// The window whose events are handled.
     pub(crate) window: Window,
     pub(crate) now: Time,
+    /// Events that its nodes have handled.
+    pub(crate) events: u64,
     /// The node that runs, and its task that is polled.
     pub(crate) running: Option<NodeId>,
     pub(crate) polled: Option<Polled>,
@@ -66,6 +68,7 @@ impl Core {
             outboxes: (0..shards).map(|_| Window::default()).collect(),
             window: Window::default(),
             now: Time::ZERO,
+            events: 0,
             running: None,
             polled: None,
             arrival: None,

@@ -20,7 +20,6 @@ pub(crate) struct Node {
     ready: Vec<u32>,
     pub(crate) ends: Vec<End>,
     pub(crate) digest: u64,
-    pub(crate) events: u64,
     /// The earliest `Wake` event that is underway to this node.
     pub(crate) wake_at: Option<Time>,
     /// Numbers what this node causes: events and timers.
@@ -142,7 +141,6 @@ impl Default for Node {
             rngs: 0,
             task_draws: 0,
             digest: 0,
-            events: 0,
             carried: Carried::default(),
         }
     }

@@ -143,8 +143,8 @@ impl<T> Shard<T> {
                 Some(false) => {
                     let Some((at, number)) = timer else { break };
                     core.now = at;
+                    core.events += 1;
                     let node = core.node(id);
-                    node.events += 1;
                     node.digest = fold(node.digest, mix(at.as_nanos()));
                     let (digest, due) = (node.digest, node.timers.remove((at, number)));
                     core.trace_timer(id, digest);
@@ -235,9 +235,8 @@ fn handle(core: &mut Core, event: &Event, payload: Span) {
     let digest = core.node(event.dest).digest;
     let digest = fold(fold(digest, event.time.as_nanos()), from);
     let digest = fold_bytes(fold(fold(digest, what), place), core.window.bytes(payload));
-    let node = core.node(event.dest);
-    node.digest = digest;
-    node.events += 1;
+    core.node(event.dest).digest = digest;
+    core.events += 1;
     if core.trace.is_some() {
         core.trace_event(event, digest);
     }

@@ -136,7 +136,14 @@ impl<T> World<T> {
 
     /// Events handled so far: segments that arrived, timers and faults.
     pub fn events(&self) -> u64 {
-        self.per_node(|node| node.events).into_iter().sum()
+        let events = |shard: &Shard<T>| shard.core().events;
+        self.shards.iter().map(events).sum()
+    }
+
+    /// Events and timers that wait for their time: how much is going on. It is kept, not counted, so asking costs nothing.
+    pub fn waiting(&self) -> u64 {
+        let waiting = |shard: &Shard<T>| shard.core().calendar.waiting();
+        self.shards.iter().map(waiting).sum()
     }
 
     /// What each node's streams have carried.

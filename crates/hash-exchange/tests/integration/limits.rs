@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::task::{Context, Poll, Waker};
 
 use hash_exchange::{
-    BodyError, Connection, Error, Hash, Limits, MemoryBody, MemoryStore, Misuse, OwnedEvent,
+    BodyError, Connection, Error, Event, Hash, Limits, MemoryBody, MemoryStore, Misuse, OwnedEvent,
     ProtocolError, Session, Sha1,
 };
 
@@ -99,6 +99,10 @@ fn name_bounds_the_name_of_a_channel() {
     let frame = prefixed(&[0x08, 4, 0x12, 21, b'2']);
     let (result, _) = reads(limits, &[], &frame);
     assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
+    // Nothing more of it has to come.
+    let long = [&[0x08, 4, 0x12, 21][..], &[b'2'; 1000]].concat();
+    let (result, _) = reads(limits, &[], &prefixed(&long)[..7]);
+    assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
 }
 
 /// What is longer than the limit is refused as soon as it begins, even if it turns out to be wrong as well: else it would depend on
@@ -165,6 +169,33 @@ fn requested_bounds_the_hashes_that_we_ask_for() {
         let text = "the stream ended with 100 hashes asked for and 0 contents open";
         Err(text.to_owned())
     });
+}
+
+#[test]
+fn requested_bounds_contents_that_are_announced_and_not_yet_whole() {
+    let limits = Limits {
+        requested: 2,
+        ..USUAL
+    };
+    let [one, two, three] = [b"one", b"two", b"six"].map(|body| Hash::sha1(body));
+    let (mut asking, mut serving) = (Session::new(limits, Sha1), Session::default());
+    let (mut there, mut back) = (Vec::new(), Vec::new());
+    asking.request([&one, &two], &mut there).unwrap();
+    let heard = serving.receive(&mut &there[..]).unwrap();
+    assert!(matches!(heard, Some(Event::Request(_))));
+    let answer = serving.respond([(one, None), (two, None)], &mut back);
+    let first = answer.unwrap().served(0);
+    let mut input = &back[..];
+    while asking.receive(&mut input).unwrap().is_some() {}
+    let beyond = asking.request([&three], &mut Vec::new());
+    assert_eq!(beyond, Err(Misuse::TooManyRequested), "two are to come");
+
+    back.clear();
+    serving.body(first, b"one", &mut back).unwrap();
+    serving.finish(first, &mut back).unwrap();
+    let mut input = &back[..];
+    while asking.receive(&mut input).unwrap().is_some() {}
+    asking.request([&three], &mut Vec::new()).unwrap();
 }
 
 #[test]
@@ -248,6 +279,15 @@ fn early_bytes_bounds_what_is_held_of_them() {
     assert!(heap < 40_000, "{heap}");
     let (result, heap) = reads(limits, &["x"], &halves(1_000_000));
     assert_eq!(result, Err(ProtocolError::TooEarly));
+    assert!(heap < 40_000, "{heap}");
+
+    // What is announced at last does not count any more.
+    let one_by_one = ["x", "y", "z"].map(|hash| {
+        let early = data(2, Some("2"), &[7; 9000]);
+        [early, hashes(&[(hash, 1)]), ending(2, None, END)].concat()
+    });
+    let (result, heap) = reads(limits, &["x", "y", "z"], &one_by_one.concat());
+    assert_eq!(result, Ok(()));
     assert!(heap < 40_000, "{heap}");
 }
 
@@ -361,6 +401,31 @@ fn body_bounds_a_content_that_next_assembles() {
     let (events, heap) = assembles(limits, &[body(7, 1_000_001)], 1);
     assert_eq!(outcomes(&events), BTreeMap::from([("too long", 1)]));
     assert!(heap < 2_200_000, "{heap}");
+}
+
+#[test]
+fn a_content_that_next_gives_up_is_broken_off() {
+    let limits = Limits {
+        body: 1000,
+        ..USUAL
+    };
+    let (io, mut peer) = pipe(1 << 20);
+    let mut connection: Connection<End, MemoryBody> = Connection::with_limits(io, limits);
+    connection.request([&Hash::new("x")]).unwrap();
+    let begun = [hashes(&[("x", 1)]), data(2, Some("2"), &[7; 1001])];
+    peer.put(&begun.concat());
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut store = MemoryStore::new();
+    let next = std::pin::pin!(connection.next(&mut store)).poll(&mut cx);
+    let too_long = OwnedEvent::Failed {
+        hash: "x".into(),
+        reason: BodyError::TooLong,
+    };
+    assert!(matches!(next, Poll::Ready(Ok(Some(event))) if event == too_long));
+    let next = std::pin::pin!(connection.next(&mut store)).poll(&mut cx);
+    assert!(next.is_pending());
+    let said = peer.take();
+    assert!(said.ends_with(&ending(-2, Some("2"), ERROR)), "{said:?}");
 }
 
 #[test]

@@ -486,6 +486,14 @@ fn a_stream_that_ends_too_early_is_an_error() {
     let half = &pair.b.out[..5];
     pair.a.receive(half).unwrap();
     assert_eq!(pair.a.session.end(), Err(ProtocolError::EndInFrame));
+
+    let mut pair = Pair::new();
+    pair.a.request(&[]);
+    let error = pair.a.session.end().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the stream ended with a REQUEST unanswered"
+    );
 }
 
 #[test]

@@ -18,7 +18,6 @@ use crate::workload::Item;
 /// What came of a run.
 pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gossip>) -> Report {
     let world = &run.world;
-    let nodes: Vec<&Seated> = world.nodes().collect();
     let total = Counters::new(gossip, world);
     let (metrics, measured) = figures(gossip, scenario, graph, run, &total);
     let (outcome, failure) = outcome(run, &total.network);
@@ -33,9 +32,21 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
     );
     report.failure = failure;
     report.measured = measured;
-    if outcome == Outcome::Converged {
-        return report;
+    if outcome != Outcome::Converged {
+        report = explained(gossip, scenario, graph, run, report);
     }
+    report.judged(&scenario.expect)
+}
+
+/// The same report with what is missing, and why.
+fn explained(
+    gossip: &Gossip,
+    scenario: &Scenario,
+    graph: &Graph,
+    run: &Run<Gossip>,
+    report: Report,
+) -> Report {
+    let nodes: Vec<&Seated> = run.world.nodes().collect();
     let holdings: Vec<_> = nodes.iter().map(|seated| gossip.snapshot(seated)).collect();
     let inquest = Inquest {
         gossip,
@@ -43,7 +54,7 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         network: network(scenario),
         nodes,
         holdings: &holdings,
-        at: world.now(),
+        at: run.world.now(),
     };
     report
         .with_missing(missing(&inquest))

@@ -54,7 +54,8 @@ impl Ratio {
             .unwrap_or(Self::UNDEFINED)
     }
 
-    fn compare(&self, other: &Self) -> Ordering {
+    /// Which of two quotients is the greater, exactly; both must be defined.
+    pub fn compare(&self, other: &Self) -> Ordering {
         let cross = |a: u64, b: u64| u128::from(a) * u128::from(b);
         cross(self.numerator, other.denominator).cmp(&cross(other.numerator, self.denominator))
     }

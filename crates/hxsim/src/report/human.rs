@@ -22,6 +22,7 @@ impl Report {
         for (label, text) in self.numbers() {
             lines.push(format!("  {label:<11} {text}"));
         }
+        lines.extend(self.expected());
         lines.extend(self.troubles());
         lines.push(String::new());
         lines.join("\n")
@@ -29,9 +30,20 @@ impl Report {
 
     /// How it ended, in one line without a newline. Colour only if told.
     pub fn verdict(&self, colour: bool) -> String {
+        let missed = match self.missed() {
+            0 => String::new(),
+            missed => format!(
+                ", but {missed} of {} missed",
+                things(
+                    self.expectations.len() as u64,
+                    "expectation",
+                    "expectations"
+                )
+            ),
+        };
         format!(
             "{}  {} · seed {} · digest {}",
-            ending(self.outcome, self.over_ns(), colour),
+            ending(self.outcome, self.over_ns(), &missed, colour),
             self.scenario,
             self.seed,
             self.digest
@@ -167,6 +179,22 @@ impl Report {
             rest => rest.concat(),
         });
         lines.collect::<Vec<_>>().join("\n              ")
+    }
+
+    /// Each expectation with what was found.
+    fn expected(&self) -> Vec<String> {
+        let judged = self.expectations.iter();
+        let lines = judged.zip(0..).map(|(judged, number)| {
+            let label = if number == 0 { "expected" } else { "" };
+            let mark = match judged.met {
+                Some(true) => '✓',
+                Some(false) => '✗',
+                None => '?',
+            };
+            let (expectation, finding) = (&judged.expectation, judged.finding());
+            format!("  {label:<11} {mark} {expectation} · {finding}")
+        });
+        lines.collect()
     }
 
     fn troubles(&self) -> Vec<String> {

@@ -1,19 +1,15 @@
 //! What a run answers: one value, shown to people ([`Report::human`], [`Report::svg`]) and to programs ([`Report::json`]).
 
-mod human;
-mod picture;
-mod quantity;
-mod svg;
-mod text;
+pub(crate) mod human;
+pub(crate) mod picture;
+pub(crate) mod quantity;
+pub(crate) mod svg;
+pub(crate) mod text;
 
-pub(crate) use human::WIDTH;
-pub(crate) use picture::{Picture, ending};
-pub(crate) use quantity::{bytes, count, duration, things};
-pub(crate) use text::wrap;
-
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use simnet::{Fault, NodeId, Schedule, Time};
 
+use crate::expect::{Expectation, Judged};
 use crate::metrics::Metrics;
 use crate::scenario::Scenario;
 
@@ -59,14 +55,16 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// What nobody could have got: hashes that no live node held at the end, the first [`Report::LISTED_MAX`].
     pub lost: Vec<Lost>,
+    /// What the scenario expects, and whether it came true.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Judged>,
     /// What depends on the machine. Committed results leave it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<Env>,
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Every node has everything that it can have.
     Converged,
@@ -148,8 +146,11 @@ pub struct Env {
     pub machine: String,
 }
 
+/// The exit code of a run that converged, but not as was expected.
+pub const EXPECTATION_MISSED: u8 = 12;
+
 impl Outcome {
-    /// The exit code of the command.
+    /// The exit code of the command, as far as expectations do not decide it.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Converged => 0,
@@ -157,6 +158,25 @@ impl Outcome {
             Self::InvariantBroken => 11,
             Self::Inconclusive => 20,
             Self::Interrupted => 130,
+        }
+    }
+
+    /// The exit code of the command; `missed` says whether some expectation was.
+    pub const fn exit_code_if(self, missed: bool) -> u8 {
+        match self.exit_code() {
+            0 if missed => EXPECTATION_MISSED,
+            code => code,
+        }
+    }
+
+    /// In one word, as JSON has it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::NotConverged => "not_converged",
+            Self::InvariantBroken => "invariant_broken",
+            Self::Inconclusive => "inconclusive",
+            Self::Interrupted => "interrupted",
         }
     }
 
@@ -169,6 +189,12 @@ impl Outcome {
             Self::Inconclusive => "inconclusive",
             Self::Interrupted => "interrupted",
         }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }
 
@@ -229,6 +255,7 @@ impl Report {
             missing_total: 0,
             missing: Vec::new(),
             lost: Vec::new(),
+            expectations: Vec::new(),
             env: None,
         }
     }
@@ -246,6 +273,24 @@ impl Report {
         lost.truncate(Self::LISTED_MAX);
         self.lost = lost;
         self
+    }
+
+    /// The same report with a verdict on each expectation: the last thing to be added, for it may be about anything else.
+    pub fn judged(mut self, expectations: &[Expectation]) -> Self {
+        let judged = expectations.iter().map(|it| Judged::new(it, &self));
+        self.expectations = judged.collect();
+        self
+    }
+
+    /// How many expectations were missed.
+    pub fn missed(&self) -> usize {
+        let missed = |judged: &&Judged| judged.met == Some(false);
+        self.expectations.iter().filter(missed).count()
+    }
+
+    /// The exit code of the command: that of the outcome, or 12 if all is well but for an expectation.
+    pub fn exit_code(&self) -> u8 {
+        self.outcome.exit_code_if(self.missed() > 0)
     }
 
     /// One JSON document, indented, with a newline at its end. Field names are in snake case, durations are integers and

@@ -3,14 +3,14 @@
 use super::quantity::duration;
 use super::{FaultSpan, Outcome};
 
-/// How a run ended and when, with its mark. Colour only if told.
-pub(crate) fn ending(outcome: Outcome, at_ns: u64, colour: bool) -> String {
+/// How a run ended and when, with its mark; `but` says what was not as it should be all the same. Colour only if told.
+pub(crate) fn ending(outcome: Outcome, at_ns: u64, but: &str, colour: bool) -> String {
     let (mark, paint) = match outcome {
-        Outcome::Converged => ("✓", GREEN),
-        Outcome::NotConverged | Outcome::InvariantBroken => ("✗", RED),
+        Outcome::Converged if but.is_empty() => ("✓", GREEN),
+        Outcome::Converged | Outcome::NotConverged | Outcome::InvariantBroken => ("✗", RED),
         Outcome::Inconclusive | Outcome::Interrupted => ("?", YELLOW),
     };
-    let words = format!("{mark} {} at {}", outcome.words(), duration(at_ns));
+    let words = format!("{mark} {} at {}{but}", outcome.words(), duration(at_ns));
     painted(&words, paint, colour)
 }
 
@@ -111,12 +111,12 @@ const COLUMNS: u64 = 60;
 const ROWS: u64 = 6;
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-const GREEN: &str = "1;32";
-const RED: &str = "1;31";
-const YELLOW: &str = "1;33";
+pub(crate) const GREEN: &str = "1;32";
+pub(crate) const RED: &str = "1;31";
+pub(crate) const YELLOW: &str = "1;33";
 const BLUE: &str = "34";
 
-fn painted(text: &str, paint: &str, colour: bool) -> String {
+pub(crate) fn painted(text: &str, paint: &str, colour: bool) -> String {
     if colour && !text.is_empty() {
         format!("\x1b[{paint}m{text}\x1b[0m")
     } else {

@@ -24,12 +24,12 @@ pub(crate) fn duration(ns: u64) -> String {
 }
 
 /// A duration in the unit that another one would have, so that the numbers along an axis can be compared.
-pub(super) fn duration_like(ns: u64, other: u64) -> String {
+pub(crate) fn duration_like(ns: u64, other: u64) -> String {
     scaled(ns, unit(other, &DURATIONS))
 }
 
 /// A duration, or a dash if it never came to that.
-pub(super) fn maybe_duration(ns: Option<u64>) -> String {
+pub(crate) fn maybe_duration(ns: Option<u64>) -> String {
     ns.map_or_else(|| "–".to_owned(), duration)
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::quantity::{count, duration, duration_like, things};
 use super::text::wrap;
 use super::{FaultSpan, Report};
+use crate::metrics::Point;
 
 impl Report {
     /// The coverage curve as an SVG document.
@@ -17,40 +18,27 @@ impl Report {
     }
 
     fn write_svg(&self, svg: &mut String) -> std::fmt::Result {
-        let title = wrap(&self.question, TITLE_WIDTH, 2);
-        writeln!(
-            svg,
-            r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title">"#
-        )?;
-        writeln!(
-            svg,
-            "<title id=\"title\">{}</title>",
-            escape(&self.question)
-        )?;
-        writeln!(svg, "<style>{STYLE}</style>")?;
-        writeln!(
-            svg,
-            r#"<rect class="paper" width="{WIDTH}" height="{HEIGHT}" rx="8"/>"#
-        )?;
-        for (line, y) in title.iter().zip((34..).step_by(22)) {
-            writeln!(
-                svg,
-                r#"<text class="title" x="{LEFT}" y="{y}">{}</text>"#,
-                escape(line)
-            )?;
-        }
-        let y = 34 + 22 * title.len();
-        let subtitle = escape(&self.subtitle());
-        writeln!(
-            svg,
-            r#"<text class="quiet" x="{LEFT}" y="{y}">{subtitle}</text>"#
-        )?;
-
+        open(svg, &self.question, &self.subtitle())?;
+        let plane = self.plane();
         self.write_faults(svg)?;
-        self.write_axes(svg)?;
+        let pairs = count(self.metrics.convergence.pairs);
+        let measured = self.measured.as_ref().map(|measured| {
+            let (from, until) = (duration(measured.from_ns), duration(measured.until_ns));
+            format!(" of what was published from {from} to {until}")
+        });
+        let of = measured.unwrap_or_default();
+        let caption = format!("share of {pairs} deliveries{of} over virtual time");
+        plane.write_axes(svg, &caption)?;
         self.write_curve(svg)?;
-        self.write_marks(svg)?;
+        let convergence = &self.metrics.convergence;
+        plane.write_marks(svg, convergence.t50_ns, convergence.t99_ns)?;
         writeln!(svg, "</svg>")
+    }
+
+    fn plane(&self) -> Plane {
+        Plane {
+            shown_ns: self.shown_ns(),
+        }
     }
 
     fn subtitle(&self) -> String {
@@ -66,7 +54,8 @@ impl Report {
     }
 
     fn write_faults(&self, svg: &mut String) -> std::fmt::Result {
-        let shown = self.shown_ns();
+        let plane = self.plane();
+        let shown = plane.shown_ns;
         let mut labelled_to = 0;
         for fault in self.faults.iter().filter(|fault| fault.at_ns <= shown) {
             let FaultSpan {
@@ -74,8 +63,8 @@ impl Report {
                 at_ns,
                 until_ns,
             } = fault;
-            let from = self.x(*at_ns);
-            let to = self.x(until_ns.unwrap_or(shown).min(shown));
+            let from = plane.x(*at_ns);
+            let to = plane.x(until_ns.unwrap_or(shown).min(shown));
             let (x, width) = (tenths(from), tenths(to - from));
             let height = BOTTOM - TOP;
             if until_ns == &Some(*at_ns) {
@@ -98,9 +87,34 @@ impl Report {
         Ok(())
     }
 
-    fn write_axes(&self, svg: &mut String) -> std::fmt::Result {
+    fn write_curve(&self, svg: &mut String) -> std::fmt::Result {
+        let pairs = self.metrics.convergence.pairs;
+        let line = self.plane().steps(&self.metrics.curve, pairs);
+        writeln!(svg, r#"<path class="area" d="{line}V{BOTTOM}Z"/>"#)?;
+        writeln!(svg, r#"<path class="line" d="{line}"/>"#)
+    }
+}
+
+/// Where coverage is drawn over time.
+pub(crate) struct Plane {
+    /// Where the axis of time ends; more than zero.
+    pub(crate) shown_ns: u64,
+}
+
+impl Plane {
+    /// The way of a pen along a curve, up to the right edge.
+    pub(crate) fn steps(&self, curve: &[Point], pairs: u64) -> String {
+        let steps = curve.iter().map(|point| {
+            let (x, y) = (self.x(point.at_ns), y(point.delivered, pairs));
+            format!("H{}V{}", tenths(x), tenths(y))
+        });
+        format!("M{LEFT} {BOTTOM}{}H{RIGHT}", steps.collect::<String>())
+    }
+
+    /// The axes and their names.
+    pub(crate) fn write_axes(&self, svg: &mut String, caption: &str) -> std::fmt::Result {
         for percent in [0, 25, 50, 75, 100] {
-            let y = tenths(self.y(percent, 100));
+            let y = tenths(y(percent, 100));
             let class = if percent == 0 { "axis" } else { "grid" };
             writeln!(svg, r#"<path class="{class}" d="M{LEFT} {y}H{RIGHT}"/>"#)?;
             let x = LEFT - 8;
@@ -109,7 +123,7 @@ impl Report {
                 r#"<text class="tick end" x="{x}" y="{y}" dy="4">{percent} %</text>"#
             )?;
         }
-        let shown = self.shown_ns();
+        let shown = self.shown_ns;
         let step = tick_step(shown);
         for at_ns in (0..=shown).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
             let x = tenths(self.x(at_ns));
@@ -125,44 +139,22 @@ impl Report {
                 r#"<text class="tick mid" x="{x}" y="{y}">{label}</text>"#
             )?;
         }
-        let (x, y) = ((LEFT + RIGHT) / 2, BOTTOM + 40);
-        let pairs = count(self.metrics.convergence.pairs);
-        let measured = self.measured.as_ref().map(|measured| {
-            let (from, until) = (duration(measured.from_ns), duration(measured.until_ns));
-            format!(" of what was published from {from} to {until}")
-        });
-        let of = measured.unwrap_or_default();
-        writeln!(
-            svg,
-            r#"<text class="quiet mid" x="{x}" y="{y}">share of {pairs} deliveries{of} over virtual time</text>"#
-        )
-    }
-
-    fn write_curve(&self, svg: &mut String) -> std::fmt::Result {
-        let pairs = self.metrics.convergence.pairs;
-        let mut line = format!("M{LEFT} {BOTTOM}");
-        for point in &self.metrics.curve {
-            let x = tenths(self.x(point.at_ns));
-            let y = tenths(self.y(point.delivered, pairs));
-            write!(line, "H{x}V{y}")?;
-        }
-        write!(line, "H{RIGHT}")?;
-        writeln!(svg, r#"<path class="area" d="{line}V{BOTTOM}Z"/>"#)?;
-        writeln!(svg, r#"<path class="line" d="{line}"/>"#)
+        write_caption(svg, caption)
     }
 
     /// Half and 99 % of all deliveries. The labels stand in different rows and on different sides, so that they are apart
     /// even where their lines are not.
-    fn write_marks(&self, svg: &mut String) -> std::fmt::Result {
-        let convergence = &self.metrics.convergence;
-        let marks = [
-            ("t50", convergence.t50_ns, 50, 12),
-            ("t99", convergence.t99_ns, 99, 30),
-        ];
+    pub(crate) fn write_marks(
+        &self,
+        svg: &mut String,
+        t50_ns: Option<u64>,
+        t99_ns: Option<u64>,
+    ) -> std::fmt::Result {
+        let marks = [("t50", t50_ns, 50, 12), ("t99", t99_ns, 99, 30)];
         for (name, at_ns, percent, above) in marks {
             let Some(at_ns) = at_ns else { continue };
             let x = self.x(at_ns);
-            let y = tenths(self.y(percent, 100));
+            let y = tenths(y(percent, 100));
             let room = (RIGHT - LABEL_WIDTH) * 10;
             let (class, dx) = if x > room { ("end", -6) } else { ("start", 6) };
             let x = tenths(x);
@@ -179,27 +171,65 @@ impl Report {
     }
 
     /// The place of an instant, in tenths of a unit.
-    fn x(&self, at_ns: u64) -> u64 {
-        let shown = self.shown_ns();
+    pub(crate) fn x(&self, at_ns: u64) -> u64 {
+        let shown = self.shown_ns;
         let width = u128::from(RIGHT - LEFT) * 10;
         let offset = u128::from(at_ns.min(shown)) * width / u128::from(shown);
         LEFT * 10 + offset as u64
     }
+}
 
-    /// The place of a share, in tenths of a unit.
-    fn y(&self, part: u64, whole: u64) -> u64 {
-        let height = u128::from(BOTTOM - TOP) * 10;
-        let offset = u128::from(part.min(whole)) * height / u128::from(whole.max(1));
-        BOTTOM * 10 - offset as u64
+/// The place of a share, in tenths of a unit.
+pub(crate) fn y(part: u64, whole: u64) -> u64 {
+    let height = u128::from(BOTTOM - TOP) * 10;
+    let offset = u128::from(part.min(whole)) * height / u128::from(whole.max(1));
+    BOTTOM * 10 - offset as u64
+}
+
+/// Opens a drawing: its paper, its title and a line below.
+pub(crate) fn open(svg: &mut String, question: &str, subtitle: &str) -> std::fmt::Result {
+    let title = wrap(question, TITLE_WIDTH, 2);
+    writeln!(
+        svg,
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-labelledby="title">"#
+    )?;
+    writeln!(svg, "<title id=\"title\">{}</title>", escape(question))?;
+    writeln!(svg, "<style>{STYLE}</style>")?;
+    writeln!(
+        svg,
+        r#"<rect class="paper" width="{WIDTH}" height="{HEIGHT}" rx="8"/>"#
+    )?;
+    for (line, y) in title.iter().zip((34..).step_by(22)) {
+        writeln!(
+            svg,
+            r#"<text class="title" x="{LEFT}" y="{y}">{}</text>"#,
+            escape(line)
+        )?;
     }
+    let y = 34 + 22 * title.len();
+    let subtitle = escape(subtitle);
+    writeln!(
+        svg,
+        r#"<text class="quiet" x="{LEFT}" y="{y}">{subtitle}</text>"#
+    )
+}
+
+/// What the horizontal axis shows, below it.
+pub(crate) fn write_caption(svg: &mut String, caption: &str) -> std::fmt::Result {
+    let (x, y) = ((LEFT + RIGHT) / 2, BOTTOM + 40);
+    let caption = escape(caption);
+    writeln!(
+        svg,
+        r#"<text class="quiet mid" x="{x}" y="{y}">{caption}</text>"#
+    )
 }
 
 const WIDTH: u64 = 760;
 const HEIGHT: u64 = 420;
-const LEFT: u64 = 64;
-const RIGHT: u64 = 732;
-const TOP: u64 = 112;
-const BOTTOM: u64 = 364;
+pub(crate) const LEFT: u64 = 64;
+pub(crate) const RIGHT: u64 = 732;
+pub(crate) const TOP: u64 = 112;
+pub(crate) const BOTTOM: u64 = 364;
 /// Characters of the title that fit into a line.
 const TITLE_WIDTH: usize = 64;
 /// The room that a mark needs for its label.
@@ -239,7 +269,7 @@ text { fill: #e6edf3 }
 ";
 
 /// The distance of ticks: 1, 2 or 5 times a power of ten, so that there are four to ten of them.
-fn tick_step(shown_ns: u64) -> u64 {
+pub(crate) fn tick_step(shown_ns: u64) -> u64 {
     let mut power = 1_u64;
     loop {
         for step in [1, 2, 5].map(|digit| power.saturating_mul(digit)) {
@@ -251,14 +281,14 @@ fn tick_step(shown_ns: u64) -> u64 {
     }
 }
 
-fn tenths(n: u64) -> String {
+pub(crate) fn tenths(n: u64) -> String {
     match n % 10 {
         0 => (n / 10).to_string(),
         tenth => format!("{}.{tenth}", n / 10),
     }
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -13,6 +13,7 @@
 
 mod document;
 mod drawn;
+mod expect;
 mod fault;
 mod latency;
 mod measure;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use simnet::{Link, Links, Schedule, StreamModel, Time};
 
 use crate::diagnostic::{BadScenario, Diagnostic, Place, Source};
+use crate::expect::Expectation;
 use crate::topology::Topology;
 use crate::workload::Workload;
 
@@ -61,6 +63,8 @@ pub struct Scenario {
     pub measure: Option<Measure>,
     /// What goes wrong.
     pub schedule: Schedule,
+    /// What the figures shall be, in the order of their names.
+    pub expect: Vec<Expectation>,
 }
 
 /// What each node is told.
@@ -165,6 +169,7 @@ impl Scenario {
             run: RunOptions::default(),
             measure: None,
             schedule: Schedule::default(),
+            expect: Vec::new(),
         }
     }
 

@@ -183,7 +183,9 @@ pub(super) fn milliseconds(number: &str) -> Option<Duration> {
     let ns = scaled(number, &[("", 1_000_000)])?;
     Some(Duration::from_nanos(ns))
 }
-const DURATIONS: [(&str, u64); 7] = [
+
+/// The units of time, in nanoseconds.
+pub(super) const DURATIONS: [(&str, u64); 7] = [
     ("ns", 1),
     ("us", 1_000),
     // As durations are shown.
@@ -334,11 +336,12 @@ pub(super) fn positive_decimal(value: &Value) -> Result<Decimal, Wrong> {
 }
 
 /// As [`scaled_wide`]; `None` also if that is too large.
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+pub(super) fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     u64::try_from(scaled_wide(text, units)?).ok()
 }
 
 /// A decimal number and its unit, as a whole number of the least unit; `None` if it is not whole, or not that at all.
+/// A unit that is nothing stands for a number alone.
 fn scaled_wide(text: &str, units: &[(&str, u64)]) -> Option<u128> {
     let text = text.trim();
     let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.');

@@ -9,8 +9,8 @@ use super::document::Value;
 use super::quantity::{integer, node_count, positive_duration, sentence, time, word};
 use super::section::{Located, Problems, Section};
 use super::{
-    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, fault, measure, network, topology,
-    workload,
+    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, expect, fault, measure, network,
+    topology, workload,
 };
 
 /// Reads everything, so that all mistakes are found; `None` only if a diagnostic says why.
@@ -32,6 +32,15 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
     let measure = measure::read(problems, &mut section, horizon, workload.as_ref());
     let node = node(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
+    let ground = expect::Ground {
+        nodes: count,
+        horizon,
+        topology: topology.as_ref(),
+        workload: (!section.has("workload") || workload.is_some()).then_some(workload.as_ref()),
+        faults: &faults,
+        measured: measure.is_some(),
+    };
+    let expect = expect::read(problems, &mut section, &ground);
     section.close(problems);
 
     let (links, stream): (Links, _) = network?;
@@ -51,6 +60,7 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         run: run?,
         measure,
         schedule: Schedule { faults },
+        expect,
     })
 }
 

@@ -276,6 +276,12 @@ impl<'t> Section<'t> {
         None
     }
 
+    /// Every key with its value, where keys are not known beforehand.
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'t str, &'t Place, &'t Value)> {
+        let entries = self.table.iter();
+        entries.map(|(key, (place, value))| (key.as_str(), place, value))
+    }
+
     /// The tables of an array of tables, `[[key]]`.
     pub(super) fn sections(
         &mut self,

@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-const RING: &str = r#"
+pub(crate) const RING: &str = r#"
 question = "Does a body get around?"
 nodes = 6
 topology.kind = "ring"
@@ -27,17 +27,17 @@ fn directory(name: &str) -> PathBuf {
 }
 
 /// The file of a scenario in a directory of its own.
-fn scenario(name: &str, text: &str) -> PathBuf {
+pub(crate) fn scenario(name: &str, text: &str) -> PathBuf {
     let path = directory(name).join("ring.toml");
     fs::write(&path, text).expect("a scenario can be written");
     path
 }
 
-fn hxsim() -> Command {
+pub(crate) fn hxsim() -> Command {
     Command::new(env!("CARGO_BIN_EXE_hxsim"))
 }
 
-fn run(path: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(path: &Path, arguments: &[&str]) -> Output {
     let mut command = hxsim();
     command.arg("run").arg(path).args(arguments);
     command.output().expect("the command runs")
@@ -53,19 +53,19 @@ fn report(sims: &Path, arguments: &[&str]) -> Output {
     command.output().expect("the command runs")
 }
 
-fn code(output: &Output) -> Option<i32> {
+pub(crate) fn code(output: &Output) -> Option<i32> {
     output.status.code()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("standard output is one JSON document")
 }
 
@@ -379,12 +379,23 @@ fn what_shells_editors_and_manuals_need_is_printed() {
     assert_eq!(code(&output), Some(2));
 }
 
+/// What Ctrl-C does.
+#[cfg(unix)]
+pub(crate) fn interrupt(child: &Child) {
+    let interrupt = format!("kill -INT {}", child.id());
+    let kill = Command::new("sh").args(["-c", &interrupt]).status();
+    assert!(kill.is_ok_and(|status| status.success()));
+}
+
 /// The scenario comes through a pipe that holds less than it, so that once all is written the command is known to read, and so to listen.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_still_reports() {
-    let endless =
-        RING.replace("10s", "1000000h") + "run.stop = \"horizon\"\nrun.check_every = \"2h\"\n";
+    // A node that is cut off never ceases to redial.
+    let cut_off = "[[fault]]\nkind = \"partition\"\nat = \"0s\"\ngroups = [[3]]\n";
+    let endless = RING.replace("10s", "1000000h")
+        + "run.stop = \"horizon\"\nrun.check_every = \"1h\"\n"
+        + cut_off;
     let padding = format!("#{}\n", "-".repeat(1 << 20));
     let mut command = hxsim();
     command.args(["run", "/dev/stdin", "--format", "json"]);
@@ -398,9 +409,7 @@ fn an_interrupted_run_still_reports() {
         .write_all((padding + &endless).as_bytes())
         .expect("it reads");
     drop(stdin);
-    let interrupt = format!("kill -INT {}", child.id());
-    let kill = Command::new("sh").args(["-c", &interrupt]).status();
-    assert!(kill.is_ok_and(|status| status.success()));
+    interrupt(&child);
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(code(&output), Some(130), "{}", stderr(&output));
     assert_eq!(json(&output)["outcome"], "interrupted");
@@ -431,6 +440,19 @@ fn timeless(text: &str) -> String {
         .lines()
         .map(|line| line.split("; finished in ").next().unwrap_or_default());
     lines.fold(String::new(), |all, line| all + line + "\n")
+}
+
+#[test]
+fn every_figure_is_listed_with_its_column() {
+    let output = hxsim().arg("figures").output().expect("the command runs");
+    assert_eq!(code(&output), Some(0));
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 1 + hxsim::figure::FIGURES.len());
+    let t99 = text.lines().find(|line| line.starts_with("t99 "));
+    assert!(
+        t99.is_some_and(|line| line.contains(" t99_ns ") && line.contains(" a time ")),
+        "{text}"
+    );
 }
 
 #[test]

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use hxsim::Scenario;
 use hxsim::decimal::Decimal;
+use hxsim::expect::{Bound, Condition, Expectation};
+use hxsim::figure::Figure;
+use hxsim::metrics::Ratio;
 use hxsim::scenario::{Goal, Measure, NodeOptions, RunOptions, Stop, Strategy};
 use hxsim::topology::{Density, Reach, Topology};
 use hxsim::workload::{
@@ -63,6 +66,8 @@ fn every_key_arrives_where_it_belongs() {
     links
         .exceptions
         .insert((2, 0), default.with_loss(Probability::ONE));
+    let time = |ms: u64| Some((Ratio::new(ms * 1_000_000, 1), ms == 10));
+    let tenth = Some((Ratio::new(100_000, 1_000_000), true));
     let expected = Scenario {
         name: "all".into(),
         question: "Is everything read?".into(),
@@ -113,9 +118,30 @@ fn every_key_arrives_where_it_belongs() {
                 },
             ],
         },
+        expect: vec![
+            expected("delay_p50", "10ms..5s", (time(10), time(5_000))),
+            expected("rmr_mean", "<= 10%", (None, tenth)),
+            expected("t99", "< 1m", (None, time(60_000))),
+        ],
     };
     let scenario = Scenario::parse("sims/all.toml", ALL.into(), &[]);
     assert_eq!(scenario, Ok(expected));
+}
+
+/// A value, and whether it belongs to what is expected.
+type End = (Ratio, bool);
+
+/// An expectation from one value to another.
+fn expected(figure: &str, text: &str, (low, high): (Option<End>, Option<End>)) -> Expectation {
+    let bound = |(at, inclusive): End| Bound { at, inclusive };
+    Expectation {
+        figure: Figure::named(figure).expect("there is such a figure"),
+        condition: Condition {
+            low: low.map(bound),
+            high: high.map(bound),
+        },
+        text: text.into(),
+    }
 }
 
 #[test]

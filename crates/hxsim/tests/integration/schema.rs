@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hxsim::Scenario;
+use hxsim::figure::{FIGURES, Figure};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
@@ -130,8 +131,8 @@ fn tables(root: &Value) -> Vec<Table> {
                 around: around.clone(),
             });
             for (key, property) in variant["properties"].as_object().into_iter().flatten() {
-                // What several variants have is the same in each.
-                if !below_known.insert(key.clone()) {
+                // What several variants have is the same in each; what figures there are is a table of its own.
+                if key == "expect" || !below_known.insert(key.clone()) {
                     continue;
                 }
                 let property = resolved(root, property);
@@ -416,6 +417,21 @@ fn defaults_are_those_of_the_reader() {
         }
     }
     assert!(defaults > 15);
+}
+
+#[test]
+fn figures_that_may_be_expected_are_those_there_are() {
+    let schema = schema();
+    let figures = &schema["$defs"]["expect"]["properties"];
+    let figures = figures.as_object().expect("a table has properties");
+    let meaning = |figure: &Figure| {
+        let meaning = &figures.get(figure.name)?["description"];
+        meaning.as_str()
+    };
+    for figure in FIGURES {
+        assert_eq!(meaning(figure), Some(figure.meaning), "{}", figure.name);
+    }
+    assert_eq!(figures.len(), FIGURES.len());
 }
 
 #[test]

@@ -133,11 +133,12 @@ fn seq_null_and_seq_neg_cannot_be_said_and_are_errors_when_read() {
     );
 
     let mut bob = Side::new(Limits::DEFAULT);
-    bob.receive(&request(&["x"])).unwrap();
-    let found = [("x".into(), Some(1 << 53))];
+    bob.receive(&request(&["x", "y"])).unwrap();
+    let found = [("x".into(), None), ("y".into(), Some(1 << 53))];
     let answer = bob.session.respond(found, &mut bob.out);
     assert_eq!(answer, Err(Misuse::SequenceTooLarge(1 << 53)));
     assert!(bob.out.is_empty());
+    assert_eq!(bob.session.serving(), 0, "nothing is announced");
     let answer = bob.session.respond([("x".into(), Some(0))], &mut bob.out);
     assert!(
         answer.is_ok(),

@@ -1,0 +1,82 @@
+//! The subcommands, which share how they fail and where they write.
+
+pub(crate) mod check;
+pub(crate) mod new;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod sweep;
+mod watch;
+
+use std::fmt::Display;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use hxsim::gossip::Gossip;
+use hxsim::report::Report;
+use hxsim::scenario::Scenario;
+use hxsim::topology::Graph;
+
+/// Why the command cannot do its work, and what it exits with.
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) message: String,
+}
+
+const INTERNAL: u8 = 1;
+const USAGE: u8 = 2;
+const NOTHING_SELECTED: u8 = 4;
+const NOT_DETERMINISTIC: u8 = 13;
+
+impl Failure {
+    fn usage(message: impl Display) -> Self {
+        let message = message.to_string();
+        Self {
+            code: USAGE,
+            message,
+        }
+    }
+
+    fn scenario(path: &Path, error: &dyn Display) -> Self {
+        Self::usage(format_args!("error: {}: {error}", path.display()))
+    }
+
+    fn io(path: &Path, error: &io::Error) -> Self {
+        Self {
+            code: INTERNAL,
+            message: format!("error: {}: {error}", path.display()),
+        }
+    }
+}
+
+/// The network of a scenario and its nodes.
+fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure> {
+    let graph = scenario.topology.graph(scenario.nodes, scenario.seed);
+    let graph = graph.map_err(|error| Failure::scenario(path, &error))?;
+    let gossip = Gossip::new(scenario, &graph).map_err(|error| Failure::io(path, &error))?;
+    Ok((graph, gossip))
+}
+
+/// The files of a report, with what belongs into them.
+fn results(directory: &Path, report: &Report) -> [(PathBuf, String); 2] {
+    let path = |extension| directory.join(format!("{}.{extension}", report.scenario));
+    [(path("json"), report.json()), (path("svg"), report.svg())]
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| Failure::io(path, &error))
+}
+
+/// Prints to standard output. A reader that has gone away, as `head` does, is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::io(Path::new("standard output"), &error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+use std::fs;
+
+use hxsim::cli;
+use hxsim::report::Outcome;
+use hxsim::scenario::Scenario;
+
+use super::run::simulate;
+use super::{Failure, NOT_DETERMINISTIC, NOTHING_SELECTED, prepare, print, results, write};
+use crate::Console;
+
+/// `hxsim report`.
+pub(crate) fn report(args: &cli::Report, console: &Console) -> Result<u8, Failure> {
+    let mut paths = Vec::new();
+    let entries = fs::read_dir(&args.sims).map_err(|error| Failure::io(&args.sims, &error))?;
+    for entry in entries {
+        let path = entry
+            .map_err(|error| Failure::io(&args.sims, &error))?
+            .path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    if paths.is_empty() {
+        return Err(Failure {
+            code: NOTHING_SELECTED,
+            message: format!("error: {}: no scenario is here", args.sims.display()),
+        });
+    }
+    let mut code = 0;
+    for path in &paths {
+        let scenario = Scenario::load(path, &[]).map_err(Failure::usage)?;
+        let (graph, gossip) = prepare(path, &scenario)?;
+        let (report, _) = simulate(path, &scenario, &graph, &gossip, console)?;
+        print(&format!("{}\n", report.verdict(console.is_coloured())))?;
+        if report.exit_code() != 0 {
+            code = report.exit_code();
+        }
+        if report.outcome == Outcome::Interrupted {
+            break;
+        }
+        for (path, text) in results(&args.out, &report) {
+            if !args.check {
+                write(&path, &text)?;
+            } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+                eprintln!(
+                    "error: {}: differs from what the scenario answers now; `hxsim report` writes it anew",
+                    path.display()
+                );
+                code = NOT_DETERMINISTIC;
+            }
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,100 @@
+use std::path::Path;
+
+use hxsim::cli::{self, Format};
+use hxsim::gossip::{self, Gossip};
+use hxsim::progress;
+use hxsim::report::{Env, Outcome, Report};
+use hxsim::run::{self, Run};
+use hxsim::scenario::Scenario;
+use hxsim::sweep::{self, Row};
+use hxsim::topology::Graph;
+use simnet::Layout;
+
+use super::watch::Watcher;
+use super::{Failure, NOT_DETERMINISTIC, prepare, print, results, write};
+use crate::Console;
+
+/// `hxsim run` of one seed.
+pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
+    let mut scenario = Scenario::load(&args.scenario, &args.set).map_err(Failure::usage)?;
+    scenario.seed = args.seed.unwrap_or(scenario.seed);
+    let (graph, gossip) = prepare(&args.scenario, &scenario)?;
+    let began = console.elapsed();
+    let (mut report, run) = simulate(&args.scenario, &scenario, &graph, &gossip, console)?;
+    let wall = console.elapsed() - began;
+    if let Some(directory) = &args.out {
+        for (path, text) in results(directory, &report) {
+            write(&path, &text)?;
+        }
+    }
+    let rows = || [Row::new(0, &report)];
+    let text = match args.format {
+        Format::Human => report.human(console.is_coloured()),
+        Format::Csv => sweep::csv(None, &rows()),
+        Format::Jsonl => sweep::jsonl(None, &rows()),
+        Format::Json => {
+            report.env = Some(Env {
+                wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
+                machine: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            });
+            report.json()
+        }
+    };
+    print(&text)?;
+    if args.verify && report.outcome != Outcome::Interrupted {
+        drop(run);
+        verify(&args.scenario, &scenario, &graph, &gossip, &report)?;
+    } else {
+        // The process ends here, and the system takes a million nodes back faster than they could be dropped one by one.
+        std::mem::forget(run);
+    }
+    Ok(report.exit_code())
+}
+
+/// Runs a scenario while somebody may watch.
+pub(super) fn simulate(
+    path: &Path,
+    scenario: &Scenario,
+    graph: &Graph,
+    gossip: &Gossip,
+    console: &Console,
+) -> Result<(Report, Run<Gossip>), Failure> {
+    let mut watcher = Watcher::new(console);
+    let run = run::run(gossip, scenario, graph, Layout::default(), |status| {
+        watcher.look(|machine| progress::run(&scenario.name, &status, machine))
+    });
+    watcher.clear();
+    let run = run.map_err(|error| Failure::scenario(path, &error))?;
+    Ok((gossip::report(gossip, scenario, graph, &run), run))
+}
+
+/// Runs the scenario in two worlds, and says whether they agree.
+fn verify(
+    path: &Path,
+    scenario: &Scenario,
+    graph: &Graph,
+    gossip: &Gossip,
+    report: &Report,
+) -> Result<(), Failure> {
+    let verdict = run::verify(gossip, scenario, graph);
+    let verdict = verdict.map_err(|error| Failure::scenario(path, &error))?;
+    match verdict {
+        Ok(digest) if format!("{digest:016x}") != report.digest => Err(Failure {
+            code: NOT_DETERMINISTIC,
+            message: format!(
+                "error: not deterministic: the run above has digest {}, and two runs since have {digest:016x}",
+                report.digest
+            ),
+        }),
+        Ok(digest) => {
+            eprintln!(
+                "verified: run again in one piece and in three shards, backwards, the digest is {digest:016x} in both"
+            );
+            Ok(())
+        }
+        Err(difference) => Err(Failure {
+            code: NOT_DETERMINISTIC,
+            message: format!("error: not deterministic: {difference}"),
+        }),
+    }
+}
