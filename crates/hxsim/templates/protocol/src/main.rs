@@ -2,6 +2,7 @@
 
 use std::env;
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use hxsim::trial;
@@ -21,9 +22,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let scenario = scenario(seed);
     let trial = trial::run(&MyProtocol, &scenario)?;
-    print!("{}", trial.human(false));
+    let mut out = io::stdout();
+    write!(out, "{}", trial.human(false))?;
 
     let digest = trial::verify(&MyProtocol, &scenario)?.map_err(|it| it.to_string())?;
-    println!("  the same in one piece and in three: digest {digest:016x}");
+    writeln!(
+        out,
+        "  the same in one piece and in three: digest {digest:016x}"
+    )?;
     Ok(ExitCode::from(trial.outcome.exit_code()))
 }
