@@ -71,6 +71,7 @@ impl Workload {
             held(10_000, Order::Sorted),
             held(10_000, Order::Mixed),
             held(hashes, Order::Sorted),
+            held(hashes, Order::Mixed),
         ]
     }
 
