@@ -27,7 +27,6 @@ pub mod decimal;
 pub mod diagnostic;
 pub mod expect;
 pub mod figure;
-mod fixed;
 pub mod gossip;
 pub mod metrics;
 pub mod progress;

@@ -38,7 +38,7 @@
 //! | say what links are like | [`Link`], [`Jitter`], [`Quantiles`], [`Bandwidth`], [`Access`], [`Regions`] |
 //! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`TraceEvent`] |
 //! | write a node | [`Host`], [`Listener`], [`Stream`], [`Sleep`] |
-//! | draw random numbers that stay what they are | [`draw`] |
+//! | draw random numbers that stay what they are | [`draw`], [`fixed`] |
 //!
 //! # The order of events
 //!
@@ -78,7 +78,7 @@ mod end;
 mod event;
 mod executor;
 mod fault;
-mod fixed;
+pub mod fixed;
 mod host;
 mod link;
 mod network;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::Probability;
-use crate::fixed::{BITS, CERTAIN, LN_2, LOG2_E, log2, normal_quantile, scale};
+use crate::fixed::{BITS, exponent_of_e, log2, natural, normal_quantile, times_exp2};
 use crate::time::nanos;
 
 /// The quantiles of a distribution of durations, between which draws are interpolated.
@@ -42,6 +42,18 @@ const ENTRIES: usize = HALVINGS as usize * CELLS + 1024 - CELLS + 1;
 /// The least probability of a longer draw that has an entry, in parts of 2^64.
 const RAREST: u64 = 1 << 32;
 
+/// Certainty, in parts of 2^64.
+const CERTAIN: u128 = 1 << 64;
+
+/// Minus the binary logarithm of a probability, in parts of 2^64 and above none.
+const fn minus_log2(probability: u128) -> u64 {
+    match probability {
+        CERTAIN => 0,
+        // 64, the logarithm of certainty, wraps to 0.
+        _ => 0_u64.wrapping_sub(log2(probability as u64)),
+    }
+}
+
 /// The probability that a draw is longer than an entry, in parts of 2^64.
 const fn exceeded(entry: usize) -> u128 {
     let even = HALVINGS as usize * CELLS;
@@ -64,8 +76,8 @@ impl Quantiles {
     pub fn exponential(mean: Duration) -> Result<Self, InvalidQuantiles> {
         let mean = bounded_nanos(mean)?;
         Ok(Self::of(|exceeded| {
-            let times = (-log2(exceeded) * LN_2) >> BITS;
-            ((i128::from(mean) * times) >> BITS) as u64
+            let times = natural(minus_log2(exceeded));
+            ((u128::from(mean) * u128::from(times)) >> BITS) as u64
         }))
     }
 
@@ -86,9 +98,9 @@ impl Quantiles {
                     _ => 0,
                 };
             }
-            let normal = -normal_quantile(exceeded);
-            let exponent = ((normal * i128::from(sigma) / 1_000_000) * LOG2_E) >> BITS;
-            scale(median, exponent, nanos(Self::LONGEST))
+            let normal = -i128::from(normal_quantile(exceeded as u64));
+            let exponent = exponent_of_e(normal * i128::from(sigma) / 1_000_000);
+            times_exp2(median, exponent)
         }))
     }
 
@@ -104,8 +116,8 @@ impl Quantiles {
             return Err(InvalidQuantiles::Shape(shape));
         }
         Ok(Self::of(|exceeded| {
-            let exponent = -log2(exceeded) * 1_000_000 / i128::from(shape);
-            self::scale(least, exponent, nanos(Self::LONGEST))
+            let exponent = i128::from(minus_log2(exceeded)) * 1_000_000 / i128::from(shape);
+            times_exp2(least, exponent)
         }))
     }
 
@@ -318,21 +330,21 @@ mod tests {
             17_328_679,
             3_465_735,
             4_885,
-            0xd9ac_f4bc_eb35_934c,
+            0xb1de_fafd_bf12_6426,
         ),
         (
-            112_681_778,
+            112_681_777,
             12_689_868,
             5_000_000,
             1_062_690,
-            0xe264_ca2e_cb5e_71e0,
+            0x72b7_9988_8fae_bfc2,
         ),
         (
-            7_131_550_215,
+            7_131_550_213,
             4_000_000,
-            1_319_508,
-            1_000_391,
-            0xa2f9_fa8c_4a21_d7b1,
+            1_319_507,
+            1_000_390,
+            0x4338_5c0a_2c5b_868b,
         ),
         (
             8_999_999,

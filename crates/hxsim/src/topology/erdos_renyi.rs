@@ -11,7 +11,7 @@ use simnet::draw::{Purpose, draw};
 
 use super::{Density, Edges, TopologyError, lattice};
 use crate::decimal::Decimal;
-use crate::fixed::{self, decay, exponential};
+use simnet::fixed::{self, decay, exponential};
 
 /// The number of edges to be expected.
 pub(super) fn check(nodes: u32, density: Density) -> Result<u64, TopologyError> {

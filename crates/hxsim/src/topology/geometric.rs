@@ -14,7 +14,7 @@ use simnet::draw::{Purpose, draw as drawn};
 use super::erdos_renyi::{connecting, least_degree, mean_degree_exists};
 use super::{Edges, Reach, TopologyError};
 use crate::decimal::Decimal;
-use crate::fixed;
+use simnet::fixed;
 
 /// The side of the square.
 const SIDE: u64 = 1 << 31;

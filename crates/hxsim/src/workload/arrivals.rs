@@ -5,7 +5,7 @@ use std::time::Duration;
 use simnet::Time;
 use simnet::draw::{Purpose, draw};
 
-use crate::fixed::{self, exponential};
+use simnet::fixed::{self, exponential};
 
 /// When bodies are published. What comes at the start of the run is held from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use simnet::draw::{Purpose, bounded, draw};
 
 use crate::decimal::Decimal;
-use crate::fixed::{exponent_of_e, neg_log2, normal, times_exp2};
+use simnet::fixed::{exponent_of_e, neg_log2, normal, times_exp2};
 
 /// How many bytes a body has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

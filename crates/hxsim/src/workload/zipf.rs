@@ -3,7 +3,7 @@
 use simnet::draw::bounded;
 
 use crate::decimal::Decimal;
-use crate::fixed::{log2, times_exp2};
+use simnet::fixed::{log2, times_exp2};
 
 /// `first / rank^exponent`. Ranks begin with 1.
 pub(super) fn weight(first: u64, rank: u64, exponent: Decimal) -> u64 {
