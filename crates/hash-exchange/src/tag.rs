@@ -205,6 +205,8 @@ mod tests {
         assert_eq!((sum.frames(Kind::Body), sum.content(Kind::Body)), (4, 300));
         assert_eq!((sum.bytes(Kind::End), sum.framing()), (10, 36));
         assert_eq!((sum.total_frames(), sum.total_bytes()), (6, 336));
+        assert_eq!(sum.since(&tally), tally);
+        assert_eq!(tally.since(&tally), Tally::default());
         assert_eq!(
             Kind::ALL.map(|kind| kind as usize),
             std::array::from_fn(|i| i)

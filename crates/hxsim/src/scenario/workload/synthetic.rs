@@ -134,8 +134,30 @@ fn size_of_bodies(problems: &mut Problems, section: &mut Section<'_>) -> Option<
             let (least, most) = value;
             Some(Size::Uniform { least, most })
         }
-        (None, Some(parameters), _) => log_normal_size(problems, parameters, &mut section),
-        (None, None, Some(parameters)) => pareto_size(problems, parameters, &mut section),
+        (None, Some(parameters), _) => {
+            let (median, deviation) = (
+                ("median", "median = \"8KiB\""),
+                ("sigma", "sigma = \"1.5\""),
+            );
+            let read = tailed(problems, parameters, &mut section, median, deviation, sigma);
+            read.map(|(median, sigma, most)| Size::LogNormal {
+                median,
+                sigma,
+                most,
+            })
+        }
+        (None, None, Some(parameters)) => {
+            let (least, shape) = (("least", "least = \"1KiB\""), ("shape", "shape = \"1.2\""));
+            let read = tailed(
+                problems,
+                parameters,
+                &mut section,
+                least,
+                shape,
+                positive_decimal,
+            );
+            read.map(|(least, shape, most)| Size::Pareto { least, shape, most })
+        }
         (None, None, None) => None,
     };
     section.close(problems);
@@ -163,36 +185,20 @@ fn interval(value: &Value) -> Result<(u32, u32), Wrong> {
     Ok((least, most))
 }
 
-fn log_normal_size(
+/// The parameters of a distribution with a tail, each with an example: a size, a number, and the size that none exceeds.
+fn tailed(
     problems: &mut Problems,
     mut parameters: Section<'_>,
     section: &mut Section<'_>,
-) -> Option<Size> {
-    let median = parameters.required(problems, "median", "median = \"8KiB\"", positive_size);
-    let sigma = parameters.required(problems, "sigma", "sigma = \"1.5\"", sigma);
+    (scale, scale_example): (&'static str, &str),
+    (number, number_example): (&'static str, &str),
+    read: impl FnOnce(&Value) -> Result<Decimal, Wrong>,
+) -> Option<(u32, Decimal, u32)> {
+    let scale = parameters.required(problems, scale, scale_example, positive_size);
+    let number = parameters.required(problems, number, number_example, read);
     parameters.close(problems);
-    let most = most(problems, section, median.as_ref());
-    Some(Size::LogNormal {
-        median: median?.value,
-        sigma: sigma?.value,
-        most: most?,
-    })
-}
-
-fn pareto_size(
-    problems: &mut Problems,
-    mut parameters: Section<'_>,
-    section: &mut Section<'_>,
-) -> Option<Size> {
-    let least = parameters.required(problems, "least", "least = \"1KiB\"", positive_size);
-    let shape = parameters.required(problems, "shape", "shape = \"1.2\"", positive_decimal);
-    parameters.close(problems);
-    let most = most(problems, section, least.as_ref());
-    Some(Size::Pareto {
-        least: least?.value,
-        shape: shape?.value,
-        most: most?,
-    })
+    let most = most(problems, section, scale.as_ref());
+    Some((scale?.value, number?.value, most?))
 }
 
 fn sigma(value: &Value) -> Result<Decimal, Wrong> {
