@@ -22,7 +22,7 @@
 //! }
 //!
 //! let network = Network::new(2, 42, Link::constant(Duration::from_millis(10)));
-//! let mut world = World::new(&network, Layout::default(), |host| {
+//! let mut world = World::new(&network, Layout::default(), |host, _| {
 //!     host.spawn({ let host = host.clone(); async move { greet(host).await.expect("the network is fine") } });
 //! })?;
 //! world.run_until(Time::from_secs(1));
@@ -68,6 +68,7 @@ mod event;
 mod executor;
 mod fault;
 mod host;
+mod life;
 mod link;
 mod network;
 mod node;
@@ -81,6 +82,7 @@ mod world;
 
 pub use fault::{Fault, Schedule};
 pub use host::{Elapsed, Host, Listener, Sleep};
+pub use life::{Lives, Misfit};
 pub use link::{Jitter, Link, Links, Probability, StreamModel};
 pub use network::{InvalidNetwork, Layout, Network};
 pub use node::Carried;

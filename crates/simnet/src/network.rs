@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::time::nanos;
-use crate::{Fault, Link, Links, NodeId, Probability, Schedule, StreamModel, Time};
+use crate::{Fault, Link, Links, Lives, Misfit, NodeId, Probability, Schedule, StreamModel, Time};
 
 /// A network of nodes and all that will happen to it. With the nodes' own code it determines the history, bit for bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Network {
                     && until.is_none_or(|until| time < until)
                     && group(source) != group(dest)
             }
-            Fault::Cut { .. } => false,
+            _ => false,
         })
     }
 
@@ -83,7 +83,14 @@ impl Network {
                     known(between.0)?;
                     known(between.1)?;
                 }
+                Fault::Join { node, .. }
+                | Fault::Leave { node, .. }
+                | Fault::Crash { node, .. }
+                | Fault::Restart { node, .. } => known(*node)?,
             }
+        }
+        if let Some(misfit) = self.faults.lives().misfits().first() {
+            return Err(InvalidNetwork::Life(*misfit));
         }
         Ok(())
     }
@@ -129,6 +136,8 @@ pub enum InvalidNetwork {
     },
     /// A partition names a node twice.
     Overlap(NodeId),
+    /// A fault starts a node that is up, or stops one that is not.
+    Life(Misfit),
 }
 
 impl fmt::Display for InvalidNetwork {
@@ -148,6 +157,7 @@ impl fmt::Display for InvalidNetwork {
                 write!(f, "node {node} is named, but there are only {nodes} nodes")
             }
             Self::Overlap(node) => write!(f, "node {node} is in two groups of one partition"),
+            Self::Life(misfit) => misfit.fmt(f),
         }
     }
 }
@@ -164,6 +174,7 @@ pub(crate) struct Plan {
     default: Route,
     exceptions: std::collections::BTreeMap<(NodeId, NodeId), Route>,
     partitions: Vec<Partition>,
+    pub(crate) lives: Lives,
 }
 
 /// A link in nanoseconds.
@@ -219,6 +230,7 @@ impl Plan {
                 .map(|(between, link)| (*between, route(link)))
                 .collect(),
             partitions: partitions.collect(),
+            lives: network.faults.lives(),
         })
     }
 

@@ -203,6 +203,7 @@ impl End {
     /// Why nothing can be sent or received any more.
     fn error(&self) -> Option<io::Error> {
         let kind = match self.state {
+            _ if self.writer_is == WriterIs::Orphaned => io::ErrorKind::ConnectionReset,
             State::Open | State::Connecting => return None,
             State::Refused => io::ErrorKind::ConnectionRefused,
             State::TimedOut => io::ErrorKind::TimedOut,

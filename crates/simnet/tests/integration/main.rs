@@ -2,6 +2,7 @@
 
 mod determinism;
 mod faults;
+mod life;
 mod streams;
 mod timers;
 mod world;
