@@ -6,6 +6,7 @@
 //! | [`diagnostic`] | what is wrong with a scenario, shown where it stands |
 //! | [`topology`] | who is whose neighbour |
 //! | [`workload`] | what is published, when and where |
+//! | [`churn`] | nodes that come and go, as dated faults |
 //! | [`protocol`] | what a node must be to be run: ours, or your own |
 //! | [`run`](mod@run) | a protocol in a scenario's network, and the proof that its history is one |
 //! | [`gossip`] | our own protocol in that place |
@@ -13,6 +14,7 @@
 //! | [`report`] | those figures for people and for programs |
 //! | [`cli`] | what the command understands |
 
+pub mod churn;
 pub mod cli;
 pub mod diagnostic;
 pub mod gossip;

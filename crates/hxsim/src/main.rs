@@ -260,13 +260,13 @@ impl Watcher {
         }
     }
 
-    fn simulate(
+    fn simulate<'a>(
         &mut self,
         path: &Path,
         scenario: &Scenario,
-        graph: &Graph,
-        gossip: &Gossip,
-    ) -> Result<(Report, Run<Gossip>), Failure> {
+        graph: &'a Graph,
+        gossip: &'a Gossip,
+    ) -> Result<(Report, Run<'a, Gossip>), Failure> {
         self.began = Instant::now();
         let watch = |status| self.watch(&scenario.name, status);
         let run = run::run(gossip, scenario, graph, Layout::default(), watch);

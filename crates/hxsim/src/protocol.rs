@@ -14,16 +14,25 @@ pub trait Protocol {
     /// What checks look at. Taken of every node at every check: keep it small.
     type Snapshot;
 
-    /// Starts the node of a seat.
+    /// Starts the node of a seat: at the start of the run, or later if it joins late.
     fn start(&self, host: Host, seat: Seat<'_>) -> Self::Node;
+
+    /// Starts the node of a seat anew after it left or crashed; [`Host::incarnation`] says how often that has happened. `before` is what was
+    /// kept of its last life. If nobody says otherwise it is dropped, as what a process had in memory; but figures may be added up, and what
+    /// stands for a disk may be carried over.
+    fn restart(&self, host: Host, seat: Seat<'_>, before: Self::Node) -> Self::Node {
+        drop(before);
+        self.start(host, seat)
+    }
 
     /// What a node shows at this instant.
     fn snapshot(&self, node: &Self::Node) -> Self::Snapshot;
 
-    /// How much of the goal is reached. The run has converged when it is all.
+    /// How much of the goal is reached by the nodes that are up, in the order of their numbers. The run has converged when it is all, and no
+    /// node is to come, go or come back any more.
     fn progress(&self, nodes: &[Self::Snapshot]) -> Progress;
 
-    /// What must hold at every check.
+    /// What must hold at every check, of the nodes that are up.
     ///
     /// # Errors
     ///

@@ -95,11 +95,23 @@ impl Lives {
         }
     }
 
+    /// Since when a node that is up at `time` is so.
+    pub fn up_since(&self, node: NodeId, time: Time) -> Time {
+        let turns = self.turns.get(&node);
+        let last = turns.and_then(|turns| Self::last(turns, time));
+        last.map_or(Time::ZERO, |turn| turn.at)
+    }
+
     /// When the node next starts after `time`, if ever.
     pub fn starts_after(&self, node: NodeId, time: Time) -> Option<Time> {
         let turns = self.turns.get(&node)?.iter();
         let mut starts = turns.filter(|turn| !turn.kind.stops() && turn.at > time);
         starts.next().map(|turn| turn.at)
+    }
+
+    /// The nodes that are not up all the time, in order.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        self.turns.keys().copied().collect()
     }
 
     /// When nodes come or go for the last time; `None` if they never do.

@@ -3,7 +3,7 @@ use simnet::NodeId;
 
 use super::why::Inquest;
 use super::{Gossip, Seated};
-use crate::metrics::{EdgeBytes, Metrics, NetworkTotals, Observed, Record};
+use crate::metrics::{Attendance, EdgeBytes, Metrics, NetworkTotals, Observed, Record};
 use crate::protocol::Protocol;
 use crate::report::{Failure, Lost, Missing, Outcome, Report};
 use crate::run::{End, Run, network};
@@ -11,11 +11,27 @@ use crate::scenario::Scenario;
 use crate::topology::Graph;
 
 /// What came of a run.
-pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gossip>) -> Report {
+pub fn report(
+    gossip: &Gossip,
+    scenario: &Scenario,
+    graph: &Graph,
+    run: &Run<'_, Gossip>,
+) -> Report {
     let world = &run.world;
-    let nodes: Vec<&Seated> = world.nodes().collect();
-    let records: Vec<_> = nodes.iter().map(|seated| records(gossip, seated)).collect();
-    let tallies: Vec<Tally> = nodes.iter().map(|seated| seated.node.sent()).collect();
+    let nodes: Vec<Option<&Seated>> = (0..scenario.nodes).map(|node| world.kept(node)).collect();
+    // All that follows judges by what was seen last, so everybody is looked at once more.
+    let holdings: Vec<_> = world
+        .nodes_up()
+        .map(|(_, it)| gossip.snapshot(it))
+        .collect();
+    let records = (0..).zip(&nodes).map(|(node, seated)| {
+        let up = seated.filter(|_| world.is_up(node));
+        up.map_or_else(Vec::new, |seated| seated.records(&gossip.numbers))
+    });
+    let records: Vec<_> = records.collect();
+    let attendance = attendance(gossip, scenario, run);
+    let sent = |seated: &Option<&Seated>| seated.map_or_else(Tally::default, Seated::sent);
+    let tallies: Vec<Tally> = nodes.iter().map(sent).collect();
     let carried = world.carried_by_node();
     let node_bytes: Vec<_> = carried.iter().map(|carried| carried.accepted).collect();
     let total = world.carried();
@@ -31,9 +47,10 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         graph,
         items: &gossip.items,
         records: &records,
+        attendance: &attendance,
         tallies: &tallies,
         node_bytes: &node_bytes,
-        edge_bytes: &edge_bytes(gossip, graph, run, &records),
+        edge_bytes: &edge_bytes(gossip, graph, run, &records, &attendance),
         network: totals,
     });
     let (outcome, failure) = outcome(run, &totals);
@@ -47,24 +64,60 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
         metrics,
     );
     report.failure = failure;
-    if outcome == Outcome::Converged {
-        return report;
-    }
-    let holdings: Vec<_> = nodes.iter().map(|seated| gossip.snapshot(seated)).collect();
+    let network = network(scenario);
     let inquest = Inquest {
         gossip,
         graph,
-        network: network(scenario),
+        scenario,
+        lives: network.faults.lives(),
+        network,
         nodes,
         holdings: &holdings,
         at: world.now(),
     };
-    report
-        .with_missing(missing(&inquest))
-        .with_lost(lost(&inquest))
+    let report = report.with_lost(lost(&inquest));
+    if outcome == Outcome::Converged {
+        return report;
+    }
+    report.with_missing(missing(&inquest))
 }
 
-fn outcome(run: &Run<Gossip>, totals: &NetworkTotals) -> (Outcome, Option<Failure>) {
+/// Who came and went.
+fn attendance(gossip: &Gossip, scenario: &Scenario, run: &Run<'_, Gossip>) -> Attendance {
+    let world = &run.world;
+    let lives = scenario.faults().lives();
+    let mut attendance = Attendance::default();
+    for node in lives.nodes() {
+        if world.is_up(node) {
+            let since = lives.up_since(node, world.now());
+            attendance.started.insert(node, since);
+        } else {
+            attendance.absent.push(node);
+        }
+    }
+    let concerned = lives
+        .nodes()
+        .into_iter()
+        .chain(gossip.evictions.keys().copied());
+    let mut concerned: Vec<_> = concerned.collect();
+    concerned.sort_unstable();
+    concerned.dedup();
+    for node in concerned {
+        let Some(seated) = world.kept(node) else {
+            continue;
+        };
+        let is_over = !world.is_up(node);
+        let past = seated.past_records(&gossip.numbers, is_over).into_iter();
+        attendance.past.extend(past.map(|record| (node, record)));
+        if !is_over {
+            let evicted = seated.evicted().into_iter();
+            attendance.evicted.extend(evicted.map(|item| (node, item)));
+        }
+    }
+    attendance
+}
+
+fn outcome(run: &Run<'_, Gossip>, totals: &NetworkTotals) -> (Outcome, Option<Failure>) {
     if let End::Broken(at, violation) = &run.end {
         let failure = Failure {
             check: violation.check.into(),
@@ -94,24 +147,13 @@ fn outcome(run: &Run<Gossip>, totals: &NetworkTotals) -> (Outcome, Option<Failur
     (outcome, None)
 }
 
-fn records(gossip: &Gossip, seated: &Seated) -> Vec<Record> {
-    let records = seated.node.records().into_iter().filter_map(|record| {
-        Some(Record {
-            item: *gossip.numbers.get(&record.hash)?,
-            at: simnet::Time::ZERO + record.learned_at,
-            from: record.from,
-            receipts: record.receipts,
-        })
-    });
-    records.collect()
-}
-
 /// What went over each edge. A body that was the first went from its giver to its taker; of others it is not known who sent them.
 fn edge_bytes(
     gossip: &Gossip,
     graph: &Graph,
-    run: &Run<Gossip>,
+    run: &Run<'_, Gossip>,
     records: &[Vec<Record>],
+    attendance: &Attendance,
 ) -> Vec<EdgeBytes> {
     let mut edges = vec![EdgeBytes::default(); graph.edges().len()];
     let mut of_edge = |a: NodeId, b: NodeId, wire: u64, payload: u64| {
@@ -124,12 +166,13 @@ fn edge_bytes(
     for (source, dest, wire) in run.world.accepted_between() {
         of_edge(source, dest, wire, 0);
     }
-    for (node, records) in (0..).zip(records) {
-        for record in records {
-            if let Some(from) = record.from {
-                let payload = gossip.items[record.item as usize].body.len();
-                of_edge(from, node, 0, payload as u64);
-            }
+    let held = (0..).zip(records);
+    let held = held.flat_map(|(node, records)| records.iter().map(move |record| (node, record)));
+    let past = attendance.past.iter().map(|(node, record)| (*node, record));
+    for (node, record) in held.chain(past) {
+        if let Some(from) = record.from {
+            let payload = gossip.items[record.item as usize].body.len();
+            of_edge(from, node, 0, payload as u64);
         }
     }
     edges
@@ -140,12 +183,15 @@ fn missing(inquest: &Inquest<'_>) -> Vec<Missing> {
     for group in &inquest.gossip.groups {
         let wanted = inquest.gossip.wanted(group, inquest.holdings);
         for node in group {
-            let held = &inquest.holdings[*node as usize].held;
-            if held.count == wanted.count {
+            let holdings = inquest.holdings(*node);
+            let has = |number| {
+                holdings.is_some_and(|it| it.held.contains(number) || it.evicted.contains(number))
+            };
+            if holdings.is_some_and(|it| it.held.count() == wanted.count()) {
                 continue;
             }
             for (number, item) in (0..).zip(&inquest.gossip.items) {
-                if wanted.contains(number) && !held.contains(number) && !inquest.is_lost(number) {
+                if wanted.contains(number) && !has(number) && !inquest.is_lost(number) {
                     // Beyond the list nobody reads the reason.
                     let listed = missing.len() < Report::LISTED_MAX;
                     missing.push(Missing {

@@ -2,9 +2,10 @@
 
 mod account;
 mod host;
+mod item_set;
+mod seated;
 mod why;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -20,6 +21,9 @@ use crate::workload::Item;
 
 pub use account::report;
 pub use host::SimHost;
+use item_set::ItemSet;
+use seated::Past;
+pub use seated::Seated;
 
 /// The nodes of a scenario: `hash-gossip` with the scenario's workload.
 pub struct Gossip {
@@ -27,46 +31,25 @@ pub struct Gossip {
     numbers: BTreeMap<Hash, u32>,
     /// The items that each node publishes, in the order of their times.
     publications: BTreeMap<NodeId, Vec<u32>>,
+    /// The items that each node is made to let go of, in the order of the times.
+    evictions: BTreeMap<NodeId, Vec<(Time, u32)>>,
     config: Rc<Config>,
     scratch: Rc<Scratch>,
     strategy: Strategy,
-    /// The nodes that shall end with the same hashes.
+    /// The nodes that shall end with the same hashes. Nodes that are down at the end are in none.
     groups: Vec<Vec<NodeId>>,
+    /// Every node is up all the time, all in one group, and keeps what it has.
+    is_steady: bool,
 }
 
-/// A running node, and what the run has seen of it.
-pub struct Seated {
-    node: Node<SimHost>,
-    audit: RefCell<Audit>,
-}
-
-impl Seated {
-    /// The node itself, for those who look closer than checks do.
-    pub const fn node(&self) -> &Node<SimHost> {
-        &self.node
-    }
-}
-
-/// What has been checked of a node so far: each thing that it takes for new is looked at once.
-#[derive(Default)]
-struct Audit {
-    news: usize,
-    held: ItemSet,
-    violation: Option<(&'static str, String)>,
-}
-
-/// What a node holds at a check.
-#[derive(Clone, Debug, Default)]
+/// What a node that is up holds at a check.
+#[derive(Clone, Debug)]
 pub struct Holdings {
+    node: NodeId,
     held: ItemSet,
+    /// What it was made to let go of in this life.
+    evicted: ItemSet,
     violation: Option<(&'static str, String)>,
-}
-
-/// A set of items, by their numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct ItemSet {
-    words: Vec<u64>,
-    count: u32,
 }
 
 impl Gossip {
@@ -89,11 +72,25 @@ impl Gossip {
         for numbers in publications.values_mut() {
             numbers.sort_by_key(|number| items[*number as usize].at);
         }
+        let mut evictions: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for eviction in &scenario.evictions {
+            let bodies = eviction.bodies.iter();
+            let bodies = bodies.filter(|number| (**number as usize) < items.len());
+            let all: Vec<_> = bodies.map(|number| (eviction.at, *number)).collect();
+            for node in &eviction.nodes {
+                evictions.entry(*node).or_default().extend(&all);
+            }
+        }
+        evictions.values_mut().for_each(|all| all.sort_unstable());
         let groups = match scenario.run.goal {
-            Goal::Union => vec![(0..scenario.nodes).collect()],
+            Goal::Union => vec![why::lasting_nodes(scenario)],
             Goal::Component => why::lasting_components(scenario, graph),
         };
+        let all_in_one = groups.len() == 1 && groups[0].len() == scenario.nodes as usize;
+        let nobody_goes = scenario.faults().lives().nodes().is_empty();
         Ok(Self {
+            is_steady: all_in_one && nobody_goes && evictions.is_empty(),
+            evictions,
             numbers: (0..)
                 .zip(&items)
                 .map(|(number, item)| (item.hash.clone(), number))
@@ -111,35 +108,6 @@ impl Gossip {
     pub fn items(&self) -> &[Item] {
         &self.items
     }
-
-    /// Looks at what the node has taken for new since it was last looked at.
-    fn audit(&self, seated: &Seated) {
-        let audit = &mut *seated.audit.borrow_mut();
-        for record in seated.node.news(audit.news) {
-            audit.news += 1;
-            let Some(number) = self.numbers.get(&record.hash) else {
-                let what = format!("holds {}, which nobody published", record.hash);
-                audit
-                    .violation
-                    .get_or_insert(("only what was published", what));
-                continue;
-            };
-            let item = &self.items[*number as usize];
-            let body = seated.node.body(&record.hash);
-            if body.is_none_or(|body| body != item.body) {
-                let what = format!("holds another body for {}", record.hash);
-                audit
-                    .violation
-                    .get_or_insert(("bodies match their hashes", what));
-            }
-            if !audit.held.insert(*number) {
-                let what = format!("counts {} as new for the second time", record.hash);
-                audit
-                    .violation
-                    .get_or_insert(("nothing is new twice", what));
-            }
-        }
-    }
 }
 
 impl Protocol for Gossip {
@@ -147,61 +115,40 @@ impl Protocol for Gossip {
     type Snapshot = Holdings;
 
     fn start(&self, host: Host, seat: Seat<'_>) -> Seated {
-        let neighbours = seat.neighbours.iter().map(|peer| Neighbour {
-            address: *peer,
-            dial: seat.dials(*peer),
-        });
-        let sim = SimHost::new(host.clone(), self.scratch.clone());
-        let node = match self.strategy {
-            Strategy::Trade => Node::start(sim, self.config.clone(), neighbours.collect()),
-        };
-        let mut later = Vec::new();
-        for number in self.publications.get(&seat.id).into_iter().flatten() {
-            let item = &self.items[*number as usize];
-            match item.at {
-                Time::ZERO => node.publish_hashed(item.hash.clone(), item.body.clone()),
-                at => later.push((at, item.hash.clone(), item.body.clone())),
-            }
-        }
-        if !later.is_empty() {
-            let publisher = node.clone();
-            host.clone().spawn(async move {
-                for (at, hash, body) in later {
-                    host.sleep_until(at).await;
-                    publisher.publish_hashed(hash, body);
-                }
-            });
-        }
-        Seated {
-            node,
-            audit: RefCell::default(),
-        }
+        self.seat(host, seat, Past::default())
+    }
+
+    /// The process begins anew with nothing but what its workload gives it, and publishes that again. Only figures outlive a life.
+    fn restart(&self, host: Host, seat: Seat<'_>, before: Seated) -> Seated {
+        self.audit(&before);
+        self.seat(host, seat, before.into_past(&self.numbers))
     }
 
     fn snapshot(&self, seated: &Seated) -> Holdings {
         self.audit(seated);
-        let audit = seated.audit.borrow();
-        Holdings {
-            held: audit.held.clone(),
-            violation: audit.violation.clone(),
-        }
+        seated.holdings()
     }
 
     fn progress(&self, nodes: &[Holdings]) -> Progress {
-        let have = nodes.iter().map(|node| u64::from(node.held.count)).sum();
-        let wanted = |group: &Vec<NodeId>| {
+        let mut progress = Progress::default();
+        for group in &self.groups {
             let wanted = self.wanted(group, nodes);
-            u64::from(wanted.count) * group.len() as u64
-        };
-        let of = self.groups.iter().map(wanted).sum();
-        Progress { have, of }
+            for node in group {
+                progress.of += u64::from(wanted.count());
+                if let Some(holdings) = of(nodes, *node) {
+                    progress.have += u64::from(holdings.held.count());
+                    progress.of -= u64::from(holdings.evicted.count_in(&wanted));
+                }
+            }
+        }
+        progress
     }
 
     fn invariant(&self, nodes: &[Holdings]) -> Result<(), Violation> {
-        for (node, holdings) in (0..).zip(nodes) {
+        for holdings in nodes {
             if let Some((check, what)) = &holdings.violation {
                 return Err(Violation {
-                    node,
+                    node: holdings.node,
                     check,
                     what: what.clone(),
                 });
@@ -212,53 +159,121 @@ impl Protocol for Gossip {
 }
 
 impl Gossip {
-    /// What every node of a group shall end with: what one of them publishes or holds.
+    /// Starts a node and lets it publish: at once what is published by now, the rest in its time.
+    fn seat(&self, host: Host, seat: Seat<'_>, past: Past) -> Seated {
+        // Who comes late dials all its neighbours: those who would dial it may not know that it is there, or was away.
+        let late = host.now() > Time::ZERO;
+        let neighbours = seat.neighbours.iter().map(|peer| Neighbour {
+            address: *peer,
+            dial: late || seat.dials(*peer),
+        });
+        let sim = SimHost::new(host.clone(), self.scratch.clone());
+        let node = match self.strategy {
+            Strategy::Trade => Node::start(sim, self.config.clone(), neighbours.collect()),
+        };
+        let mut later = Vec::new();
+        for number in self.publications.get(&seat.id).into_iter().flatten() {
+            let item = &self.items[*number as usize];
+            if item.at <= host.now() {
+                node.publish_hashed(item.hash.clone(), item.body.clone());
+            } else {
+                later.push((item.at, item.hash.clone(), Some(item.body.clone())));
+            }
+        }
+        if let Some(evictions) = self.evictions.get(&seat.id) {
+            let due = evictions.iter().filter(|(at, _)| *at >= host.now());
+            later.extend(due.map(|(at, number)| {
+                let item = &self.items[*number as usize];
+                (*at, item.hash.clone(), None)
+            }));
+            later.sort_by_key(|(at, ..)| *at);
+        }
+        if !later.is_empty() {
+            let node = node.clone();
+            host.clone().spawn(async move {
+                for (at, hash, body) in later {
+                    host.sleep_until(at).await;
+                    match body {
+                        Some(body) => node.publish_hashed(hash, body),
+                        None => drop(node.evict(&hash)),
+                    }
+                }
+            });
+        }
+        Seated::new(seat.id, node, past)
+    }
+
+    /// Looks at what the node has taken for new since it was last looked at, and at what it has let go of.
+    fn audit(&self, seated: &Seated) {
+        let evictions = self.evictions.get(&seated.id());
+        let evictions = evictions.map_or(&[][..], Vec::as_slice);
+        let evicts = |number: u32| evictions.iter().any(|(_, evicted)| *evicted == number);
+        let node = seated.node();
+        let audit = &mut *seated.audit_mut();
+        for record in node.news(audit.news) {
+            audit.news += 1;
+            let Some(number) = self.numbers.get(&record.hash) else {
+                let what = format!("holds {}, which nobody published", record.hash);
+                audit.note("only what was published", what);
+                continue;
+            };
+            let item = &self.items[*number as usize];
+            let gone_again = evicts(*number) && !node.holds(&record.hash);
+            if !gone_again && node.body(&record.hash).is_none_or(|body| body != item.body) {
+                let what = format!("holds another body for {}", record.hash);
+                audit.note("bodies match their hashes", what);
+            }
+            if audit.evicted.contains(*number) {
+                let what = format!("holds {} again", record.hash);
+                audit.note("what was evicted does not come back", what);
+            } else if !audit.held.insert(*number) {
+                let what = format!("counts {} as new for the second time", record.hash);
+                audit.note("nothing is new twice", what);
+            }
+        }
+        for (_, number) in evictions {
+            let gone = || !node.holds(&self.items[*number as usize].hash);
+            if audit.held.contains(*number) && gone() {
+                audit.held.remove(*number);
+                audit.evicted.insert(*number);
+            }
+        }
+    }
+
+    /// What every node of a group shall end with, but for what it let go of itself: what one of them publishes or holds.
     fn wanted(&self, group: &[NodeId], nodes: &[Holdings]) -> ItemSet {
         let mut wanted = ItemSet::default();
-        if group.len() == nodes.len() {
+        if self.is_steady {
             (0..).zip(&self.items).for_each(|(number, _)| {
                 wanted.insert(number);
             });
             return wanted;
         }
         for node in group {
-            wanted.unite(&nodes[*node as usize].held);
+            let holdings = of(nodes, *node);
+            if let Some(holdings) = holdings {
+                wanted.unite(&holdings.held);
+            }
+            let keeps = |number: u32| holdings.is_none_or(|it| !it.evicted.contains(number));
             let published = self.publications.get(node).into_iter().flatten();
-            published.for_each(|number| {
-                wanted.insert(*number);
-            });
+            published
+                .filter(|number| keeps(**number))
+                .for_each(|number| {
+                    wanted.insert(*number);
+                });
         }
         wanted
     }
 }
 
-impl ItemSet {
-    fn contains(&self, number: u32) -> bool {
-        let word = self.words.get(number as usize / 64);
-        word.is_some_and(|word| word >> (number % 64) & 1 == 1)
-    }
-
-    /// False if it was there.
-    fn insert(&mut self, number: u32) -> bool {
-        let at = number as usize / 64;
-        if at >= self.words.len() {
-            self.words.resize(at + 1, 0);
-        }
-        let bit = 1 << (number % 64);
-        let new = self.words[at] & bit == 0;
-        self.words[at] |= bit;
-        self.count += u32::from(new);
-        new
-    }
-
-    fn unite(&mut self, other: &Self) {
-        self.words
-            .resize(self.words.len().max(other.words.len()), 0);
-        for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word |= other;
-        }
-        self.count = self.words.iter().map(|word| word.count_ones()).sum();
-    }
+/// What a node holds, of those that are up in order; `None`: it is down.
+fn of(nodes: &[Holdings], id: NodeId) -> Option<&Holdings> {
+    // Nearly always nobody is down.
+    let at_its_place = nodes.get(id as usize).filter(|it| it.node == id);
+    at_its_place.or_else(|| {
+        let found = nodes.binary_search_by_key(&id, |it| it.node);
+        found.ok().map(|at| &nodes[at])
+    })
 }
 
 fn config(scenario: &Scenario) -> Config {

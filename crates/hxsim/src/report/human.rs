@@ -2,7 +2,7 @@
 
 use super::quantity::{bytes, count, duration, maybe_duration, things};
 use super::text::wrap;
-use super::{FaultSpan, Missing, Outcome, Report};
+use super::{FaultSpan, Missing, Outcome, Report, faults};
 
 impl Report {
     /// The summary for a terminal, at most some 40 lines of 80 columns. Colour only if told.
@@ -87,27 +87,30 @@ impl Report {
     }
 
     fn axis(&self) -> String {
+        let bands = faults::bands(&self.faults);
         (0..COLUMNS)
             .map(|column| {
                 let (from, to) = (self.column_ns(column), self.column_ns(column + 1));
-                let marks = self.faults.iter().filter_map(|fault| fault.mark(from, to));
-                // A cut is a moment and would vanish in a partition.
+                let marks = bands.iter().filter_map(|fault| fault.mark(from, to));
+                // A moment would vanish in what lasts.
                 marks.max_by_key(|&mark| mark == CUT).unwrap_or('─')
             })
             .collect()
     }
 
     fn legend(&self) -> String {
-        let mut kinds: Vec<&str> = self.faults.iter().map(|fault| fault.kind).collect();
+        let kinds = self.faults.iter().map(|fault| {
+            // A node that goes may be back at once, and still its kind is one that lasts.
+            let lasts = !matches!(fault.kind, "cut" | "join" | "evict");
+            (fault.kind, if lasts { SPAN } else { CUT })
+        });
+        let mut kinds: Vec<_> = kinds.collect();
         kinds.sort_unstable();
         kinds.dedup();
-        kinds
+        let shown = kinds
             .into_iter()
-            .map(|kind| match kind {
-                "cut" => format!("  {CUT} cut"),
-                kind => format!("  {SPAN} {kind}"),
-            })
-            .collect()
+            .map(|(kind, mark)| format!("  {mark} {kind}"));
+        shown.collect()
     }
 
     fn numbers(&self) -> Vec<(&'static str, String)> {
@@ -181,11 +184,15 @@ impl Report {
         ];
         let undelivered = convergence.pairs - convergence.delivered;
         if self.outcome == Outcome::Converged && undelivered > 0 {
-            let text = format!(
-                "{} of them: no path leads there any more",
-                count(undelivered)
-            );
+            let why = match self.lost.is_empty() {
+                true => "no path leads there any more",
+                false => "the hash is lost, or no path leads there any more",
+            };
+            let text = format!("{} of them: {why}", count(undelivered));
             rows.push(("out of reach", text));
+        }
+        if let Some(comings) = faults::comings(&self.faults, self.ended_ns) {
+            rows.push(("nodes", comings));
         }
         let idle = overhead.idle_bytes_per_edge;
         if idle.denominator > 0 {
@@ -289,7 +296,7 @@ fn group_of_missing(group: &[Missing]) -> Vec<String> {
 impl FaultSpan {
     /// How a stretch of the axis shows that the fault is there.
     fn mark(&self, from: u64, to: u64) -> Option<char> {
-        let momentary = self.until_ns == Some(self.at_ns);
+        let momentary = self.is_momentary();
         let over = self.until_ns.is_some_and(|until| match momentary {
             true => until < from,
             false => until <= from,

@@ -1,15 +1,18 @@
 //! What a run answers: one value, shown to people ([`Report::human`], [`Report::svg`]) and to programs ([`Report::json`]).
 
+mod faults;
 mod human;
 mod quantity;
 mod svg;
 mod text;
 
 use serde::Serialize;
-use simnet::{Fault, NodeId, Time};
+use simnet::{NodeId, Time};
 
 use crate::metrics::Metrics;
 use crate::scenario::Scenario;
+
+pub use faults::FaultSpan;
 
 /// The answer to a scenario. Without `env` it depends on the scenario alone, and so is the same on every machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,17 +72,6 @@ pub enum Outcome {
     Inconclusive,
     /// Somebody stopped it.
     Interrupted,
-}
-
-/// A fault of the schedule, as reports draw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FaultSpan {
-    /// Its kind in scenarios.
-    pub kind: &'static str,
-    /// When it begins.
-    pub at_ns: u64,
-    /// When it heals; null: never. That of a momentary fault is when it begins.
-    pub until_ns: Option<u64>,
 }
 
 /// A check that failed: of several the least by (time, node, check).
@@ -152,20 +144,6 @@ impl Outcome {
     }
 }
 
-impl From<&Fault> for FaultSpan {
-    fn from(fault: &Fault) -> Self {
-        let kind = match fault {
-            Fault::Partition { .. } => "partition",
-            Fault::Cut { .. } => "cut",
-        };
-        Self {
-            kind,
-            at_ns: fault.at().as_nanos(),
-            until_ns: fault.healed().map(Time::as_nanos),
-        }
-    }
-}
-
 impl Report {
     /// The version of the fields: it changes when one of them changes its meaning or is gone.
     pub const SCHEMA: u32 = 1;
@@ -181,8 +159,6 @@ impl Report {
         (edges, items): (u64, u64),
         metrics: Metrics,
     ) -> Self {
-        let mut faults: Vec<FaultSpan> = scenario.schedule.faults.iter().map(Into::into).collect();
-        faults.sort_by_key(|fault| fault.at_ns);
         Self {
             schema: Self::SCHEMA,
             seed_schema: simnet::draw::SCHEMA,
@@ -196,7 +172,7 @@ impl Report {
             edges,
             items,
             metrics,
-            faults,
+            faults: faults::spans(scenario),
             failure: None,
             missing_total: 0,
             missing: Vec::new(),

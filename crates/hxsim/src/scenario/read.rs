@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use simnet::{Links, Schedule, Time};
+use simnet::{Links, Time};
 
 use super::document::Value;
 use super::quantity::{integer, node_count, positive_duration, sentence, text, time, word};
 use super::section::{Located, Problems, Section};
-use super::{Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, fault, network, workload};
+use super::{
+    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, churn, fault, network, workload,
+};
 use crate::diagnostic::Place;
 use crate::topology::{Graph, Topology, TopologyError};
 
@@ -30,7 +32,14 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
     let workload = workload::read(problems, &mut section, count, horizon, directory);
     let node = node(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
+    let churn = churn::read(problems, &mut section, count, horizon, &faults);
     section.close(problems);
+    if let (Some(workload), Some(count), false) = (&workload, count, faults.evictions.is_empty())
+        // If files cannot be read the run says so.
+        && let Ok(items) = workload.items(count, seed)
+    {
+        fault::check_evictions(problems, &faults.evictions, &items);
+    }
 
     let (links, stream): (Links, _) = network?;
     Some(Scenario {
@@ -47,7 +56,10 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         workload,
         node,
         run: run?,
-        schedule: Schedule { faults },
+        schedule: faults.schedule,
+        fault_numbers: faults.numbers,
+        churn,
+        evictions: faults.evictions.into_iter().map(|it| it.value).collect(),
     })
 }
 

@@ -9,7 +9,7 @@ use hash_exchange::Hash;
 use hxsim::Scenario;
 use hxsim::gossip::{Gossip, Holdings, Seated};
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
-use hxsim::run::{self, End, Run, Status};
+use hxsim::run::{self, End, Status};
 use hxsim::scenario::Stop;
 use hxsim::workload::Workload;
 use simnet::{Host, Layout, Probability, Time};
@@ -60,25 +60,26 @@ impl Protocol for Counters {
     }
 }
 
-/// Four nodes, looked at every 50 ms for one second.
+/// How a run of four nodes ends that are looked at every 50 ms for one second, and when.
 fn run(
     protocol: &Counters,
     stop: Stop,
     watch: impl FnMut(Status) -> ControlFlow<()>,
-) -> Run<Counters> {
+) -> (End, Time) {
     let mut scenario = Scenario::new(4);
     scenario.run.horizon = Time::from_secs(1);
     scenario.run.check_every = Duration::from_millis(50);
     scenario.run.stop = stop;
     let graph = scenario.topology.graph(4, 1).expect("a ring");
-    run::run(protocol, &scenario, &graph, Layout::default(), watch).expect("a valid network")
+    let run = run::run(protocol, &scenario, &graph, Layout::default(), watch);
+    let run = run.expect("a valid network");
+    (run.end, run.world.now())
 }
 
 /// How a run ends that nobody interrupts, and when.
 fn ending(goal: Range<u64>, limit: u64, stop: Stop) -> (End, Time) {
     let protocol = Counters { goal, limit };
-    let run = run(&protocol, stop, |_| ControlFlow::Continue(()));
-    (run.end, run.world.now())
+    run(&protocol, stop, |_| ControlFlow::Continue(()))
 }
 
 const SECOND: Time = Time::from_secs(1);
@@ -124,7 +125,7 @@ fn who_watches_may_stop_the_run_and_sees_how_it_gets_on() {
         limit: 3,
     };
     let mut seen = Vec::new();
-    let run = run(&protocol, Stop::Converged, |status| {
+    let (end, _) = run(&protocol, Stop::Converged, |status| {
         assert_eq!(status.horizon, SECOND);
         seen.push((status.now, status.progress.have, status.events));
         match status.now < Time::from_millis(150) {
@@ -133,7 +134,7 @@ fn who_watches_may_stop_the_run_and_sees_how_it_gets_on() {
         }
     });
     let at = Time::from_millis;
-    assert_eq!(run.end, End::Interrupted(at(150)));
+    assert_eq!(end, End::Interrupted(at(150)));
     let at_checks = seen
         .iter()
         .filter(|(now, ..)| now.as_nanos() % 50_000_000 == 0);

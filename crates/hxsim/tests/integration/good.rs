@@ -3,7 +3,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use hxsim::Scenario;
-use hxsim::scenario::{Goal, NodeOptions, RunOptions, Stop, Strategy};
+use hxsim::churn::{Churn, Exit, Span, Varying};
+use hxsim::scenario::{Eviction, Goal, NodeOptions, RunOptions, Stop, Strategy};
 use hxsim::topology::Topology;
 use hxsim::workload::{Body, Item, Workload};
 use proptest::prelude::*;
@@ -72,8 +73,37 @@ fn every_key_arrives_where_it_belongs() {
                     at: Time::from_secs(2),
                     between: (5, 0),
                 },
+                Fault::Join {
+                    at: Time::from_secs(3),
+                    node: 1,
+                },
+                Fault::Join {
+                    at: Time::from_secs(5),
+                    node: 2,
+                },
             ],
         },
+        fault_numbers: vec![0, 1, 2, 2],
+        evictions: vec![Eviction {
+            at: Time::from_secs(9),
+            nodes: vec![0],
+            bodies: vec![0, 1],
+        }],
+        churn: Some(Churn {
+            nodes: vec![3, 4, 5],
+            share: Probability::from_ppm(500_000),
+            exit: Exit::Crash,
+            session: Span {
+                floor: ms(1_000),
+                varying: Varying::Exponential(ms(30_000)),
+            },
+            absence: Span {
+                floor: ms(5_000),
+                varying: Varying::Constant(Duration::ZERO),
+            },
+            from: Time::from_secs(10),
+            until: Some(Time::from_secs(60)),
+        }),
     };
     let scenario = Scenario::parse("sims/all.toml", ALL.into(), &[]);
     assert_eq!(scenario, Ok(expected));

@@ -140,7 +140,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Looks at what has happened since the last time, which must be a short while ago.
-    fn look<T>(&mut self, world: &World<T>) {
+    fn look<T>(&mut self, world: &World<'_, T>) {
         let carried = world.carried();
         let began = |fault: &&Fault| fault.at() <= world.now();
         let faults = || self.scenario.schedule.faults.iter().filter(began);

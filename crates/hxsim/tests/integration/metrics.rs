@@ -1,5 +1,7 @@
 use hash_exchange::{Kind, Tag, Tally};
-use hxsim::metrics::{EdgeBytes, Metrics, NetworkTotals, Observed, Point, Ratio, Record};
+use hxsim::metrics::{
+    Attendance, EdgeBytes, Metrics, NetworkTotals, Observed, Point, Ratio, Record,
+};
 use hxsim::topology::{Graph, Topology};
 use hxsim::workload::{Body, Item, Workload};
 use proptest::prelude::*;
@@ -10,6 +12,7 @@ pub(crate) struct World {
     pub(crate) graph: Graph,
     pub(crate) items: Vec<Item>,
     pub(crate) records: Vec<Vec<Record>>,
+    pub(crate) attendance: Attendance,
     pub(crate) tallies: Vec<Tally>,
     pub(crate) node_bytes: Vec<u64>,
     pub(crate) edge_bytes: Vec<EdgeBytes>,
@@ -44,6 +47,7 @@ impl World {
             graph: topology.graph(nodes, 1).expect("a possible graph"),
             items,
             records,
+            attendance: Attendance::default(),
             tallies: vec![Tally::default(); nodes as usize],
             node_bytes: vec![0; nodes as usize],
             edge_bytes: Vec::new(),
@@ -66,6 +70,7 @@ impl World {
             graph: &self.graph,
             items: &self.items,
             records: &self.records,
+            attendance: &self.attendance,
             tallies: &self.tallies,
             node_bytes: &self.node_bytes,
             edge_bytes: &self.edge_bytes,
