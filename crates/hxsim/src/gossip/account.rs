@@ -19,11 +19,6 @@ pub fn report(
 ) -> Report {
     let world = &run.world;
     let nodes: Vec<Option<&Seated>> = (0..scenario.nodes).map(|node| world.kept(node)).collect();
-    // All that follows judges by what was seen last, so everybody is looked at once more.
-    let holdings: Vec<_> = world
-        .nodes_up()
-        .map(|(_, it)| gossip.snapshot(it))
-        .collect();
     let records = (0..).zip(&nodes).map(|(node, seated)| {
         let up = seated.filter(|_| world.is_up(node));
         up.map_or_else(Vec::new, |seated| seated.records(&gossip.numbers))
@@ -64,6 +59,13 @@ pub fn report(
         metrics,
     );
     report.failure = failure;
+    if outcome == Outcome::Converged && gossip.is_steady {
+        return report;
+    }
+    let holdings: Vec<_> = world
+        .nodes_up()
+        .map(|(_, seated)| gossip.snapshot(seated))
+        .collect();
     let network = network(scenario);
     let inquest = Inquest {
         gossip,
@@ -106,6 +108,8 @@ fn attendance(gossip: &Gossip, scenario: &Scenario, run: &Run<'_, Gossip>) -> At
         let Some(seated) = world.kept(node) else {
             continue;
         };
+        // The run may have ended between two checks.
+        gossip.audit(seated);
         let is_over = !world.is_up(node);
         let past = seated.past_records(&gossip.numbers, is_over).into_iter();
         attendance.past.extend(past.map(|record| (node, record)));
@@ -185,7 +189,7 @@ fn missing(inquest: &Inquest<'_>) -> Vec<Missing> {
         for node in group {
             let holdings = inquest.holdings(*node);
             let has = |number| {
-                holdings.is_some_and(|it| it.held.contains(number) || it.evicted.contains(number))
+                holdings.is_some_and(|it| it.held.contains(number) || it.has_evicted(number))
             };
             if holdings.is_some_and(|it| it.held.count() == wanted.count()) {
                 continue;

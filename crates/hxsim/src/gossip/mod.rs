@@ -22,7 +22,7 @@ use crate::workload::Item;
 pub use account::report;
 pub use host::SimHost;
 use item_set::ItemSet;
-use seated::Past;
+use seated::Audit;
 pub use seated::Seated;
 
 /// The nodes of a scenario: `hash-gossip` with the scenario's workload.
@@ -48,8 +48,15 @@ pub struct Holdings {
     node: NodeId,
     held: ItemSet,
     /// What it was made to let go of in this life.
-    evicted: ItemSet,
+    evicted: Option<Box<ItemSet>>,
     violation: Option<(&'static str, String)>,
+}
+
+impl Holdings {
+    fn has_evicted(&self, item: u32) -> bool {
+        let evicted = self.evicted.as_ref();
+        evicted.is_some_and(|evicted| evicted.contains(item))
+    }
 }
 
 impl Gossip {
@@ -115,13 +122,13 @@ impl Protocol for Gossip {
     type Snapshot = Holdings;
 
     fn start(&self, host: Host, seat: Seat<'_>) -> Seated {
-        self.seat(host, seat, Past::default())
+        self.seat(host, seat, Audit::default())
     }
 
     /// The process begins anew with nothing but what its workload gives it, and publishes that again. Only figures outlive a life.
     fn restart(&self, host: Host, seat: Seat<'_>, before: Seated) -> Seated {
         self.audit(&before);
-        self.seat(host, seat, before.into_past(&self.numbers))
+        self.seat(host, seat, before.into_audit(&self.numbers))
     }
 
     fn snapshot(&self, seated: &Seated) -> Holdings {
@@ -137,7 +144,9 @@ impl Protocol for Gossip {
                 progress.of += u64::from(wanted.count());
                 if let Some(holdings) = of(nodes, *node) {
                     progress.have += u64::from(holdings.held.count());
-                    progress.of -= u64::from(holdings.evicted.count_in(&wanted));
+                    let evicted = holdings.evicted.as_ref();
+                    let evicted = evicted.map_or(0, |evicted| evicted.count_in(&wanted));
+                    progress.of -= u64::from(evicted);
                 }
             }
         }
@@ -160,7 +169,7 @@ impl Protocol for Gossip {
 
 impl Gossip {
     /// Starts a node and lets it publish: at once what is published by now, the rest in its time.
-    fn seat(&self, host: Host, seat: Seat<'_>, past: Past) -> Seated {
+    fn seat(&self, host: Host, seat: Seat<'_>, audit: Audit) -> Seated {
         // Who comes late dials all its neighbours: those who would dial it may not know that it is there, or was away.
         let late = host.now() > Time::ZERO;
         let neighbours = seat.neighbours.iter().map(|peer| Neighbour {
@@ -200,7 +209,7 @@ impl Gossip {
                 }
             });
         }
-        Seated::new(seat.id, node, past)
+        Seated::new(seat.id, node, audit)
     }
 
     /// Looks at what the node has taken for new since it was last looked at, and at what it has let go of.
@@ -223,7 +232,7 @@ impl Gossip {
                 let what = format!("holds another body for {}", record.hash);
                 audit.note("bodies match their hashes", what);
             }
-            if audit.evicted.contains(*number) {
+            if audit.has_evicted(*number) {
                 let what = format!("holds {} again", record.hash);
                 audit.note("what was evicted does not come back", what);
             } else if !audit.held.insert(*number) {
@@ -235,7 +244,8 @@ impl Gossip {
             let gone = || !node.holds(&self.items[*number as usize].hash);
             if audit.held.contains(*number) && gone() {
                 audit.held.remove(*number);
-                audit.evicted.insert(*number);
+                let evicted = audit.evicted.get_or_insert_default();
+                evicted.insert(*number);
             }
         }
     }
@@ -254,7 +264,7 @@ impl Gossip {
             if let Some(holdings) = holdings {
                 wanted.unite(&holdings.held);
             }
-            let keeps = |number: u32| holdings.is_none_or(|it| !it.evicted.contains(number));
+            let keeps = |number: u32| holdings.is_none_or(|it| !it.has_evicted(number));
             let published = self.publications.get(node).into_iter().flatten();
             published
                 .filter(|number| keeps(**number))

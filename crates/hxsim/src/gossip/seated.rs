@@ -13,7 +13,6 @@ pub struct Seated {
     id: NodeId,
     node: Node<SimHost>,
     audit: RefCell<Audit>,
-    past: Past,
 }
 
 /// What has been checked of a node so far: each thing that it takes for new is looked at once.
@@ -21,19 +20,17 @@ pub struct Seated {
 pub(super) struct Audit {
     pub(super) news: usize,
     pub(super) held: ItemSet,
-    pub(super) evicted: ItemSet,
+    /// What it was made to let go of in this life.
+    pub(super) evicted: Option<Box<ItemSet>>,
     violation: Option<(&'static str, String)>,
+    past: Option<Box<Past>>,
 }
 
-/// What the earlier lives of a node came to; hardly any node has one.
+/// What the earlier lives of a node came to.
 #[derive(Default)]
-pub(super) struct Past(Option<Box<Lives>>);
-
-#[derive(Default)]
-struct Lives {
+struct Past {
     sent: Tally,
     records: Vec<Record>,
-    violation: Option<(&'static str, String)>,
 }
 
 impl Audit {
@@ -41,20 +38,19 @@ impl Audit {
     pub(super) fn note(&mut self, check: &'static str, what: String) {
         self.violation.get_or_insert((check, what));
     }
+
+    pub(super) fn has_evicted(&self, item: u32) -> bool {
+        let evicted = self.evicted.as_ref();
+        evicted.is_some_and(|evicted| evicted.contains(item))
+    }
 }
 
 impl Seated {
-    pub(super) fn new(id: NodeId, node: Node<SimHost>, mut past: Past) -> Self {
-        let lives = past.0.as_mut();
-        let audit = Audit {
-            violation: lives.and_then(|lives| lives.violation.take()),
-            ..Audit::default()
-        };
+    pub(super) fn new(id: NodeId, node: Node<SimHost>, audit: Audit) -> Self {
         Self {
             id,
             node,
             audit: RefCell::new(audit),
-            past,
         }
     }
 
@@ -84,8 +80,8 @@ impl Seated {
     /// The frames that the node has sent in all its lives.
     pub(super) fn sent(&self) -> Tally {
         let mut sent = self.node.sent();
-        if let Some(lives) = &self.past.0 {
-            sent.merge(&lives.sent);
+        if let Some(past) = &self.audit.borrow().past {
+            sent.merge(&past.sent);
         }
         sent
     }
@@ -95,31 +91,38 @@ impl Seated {
         records(self.node.records(), numbers).collect()
     }
 
-    /// How everything else came that the node has ever held, in this life or an earlier one.
+    /// How everything else came that the node has ever held: in an earlier life, in this one until it let go of it, and if this one is over all.
     pub(super) fn past_records(&self, numbers: &BTreeMap<Hash, u32>, is_over: bool) -> Vec<Record> {
-        let lives = self.past.0.as_ref();
-        let mut past = lives.map_or_else(Vec::new, |lives| lives.records.clone());
         let audit = self.audit.borrow();
-        if is_over || audit.evicted.count() > 0 {
+        let past = audit.past.as_ref();
+        let mut gone = past.map_or_else(Vec::new, |past| past.records.clone());
+        if is_over || audit.evicted.is_some() {
             let own = records(self.node.news(0), numbers);
-            let gone = own.filter(|it| is_over || audit.evicted.contains(it.item));
-            past.extend(gone);
+            gone.extend(own.filter(|record| is_over || audit.has_evicted(record.item)));
         }
-        past
+        gone
     }
 
     /// What this life has let go of.
     pub(super) fn evicted(&self) -> Vec<u32> {
-        self.audit.borrow().evicted.iter().collect()
+        let audit = self.audit.borrow();
+        let evicted = audit.evicted.iter();
+        evicted.flat_map(|evicted| evicted.iter()).collect()
     }
 
-    /// What is left when the node starts anew.
-    pub(super) fn into_past(self, numbers: &BTreeMap<Hash, u32>) -> Past {
-        let mut lives = self.past.0.unwrap_or_default();
-        lives.sent.merge(&self.node.sent());
-        lives.records.extend(records(self.node.news(0), numbers));
-        lives.violation = self.audit.into_inner().violation;
-        Past(Some(lives))
+    /// What the audit of the next life begins with.
+    pub(super) fn into_audit(self, numbers: &BTreeMap<Hash, u32>) -> Audit {
+        let Audit {
+            violation, past, ..
+        } = self.audit.into_inner();
+        let mut past = past.unwrap_or_default();
+        past.sent.merge(&self.node.sent());
+        past.records.extend(records(self.node.news(0), numbers));
+        Audit {
+            violation,
+            past: Some(past),
+            ..Audit::default()
+        }
     }
 }
 

@@ -58,6 +58,15 @@ impl Inquest<'_> {
             return self.why_unreachable(node, item);
         };
         let (holder, hops) = (path[path.len() - 1], path.len() - 1);
+        let let_go = |node: &&NodeId| {
+            let holdings = self.holdings(**node);
+            holdings.is_some_and(|it| it.has_evicted(item))
+        };
+        if let Some(relay) = path.iter().find(let_go) {
+            return format!(
+                "never offered: node {relay} let go of it, on the way to the nearest holder, node {holder}, {hops} hops away"
+            );
+        }
         format!(
             "never offered: no neighbour has it yet, the nearest holder is node {holder}, {hops} hops away; more time may help"
         )
@@ -116,7 +125,11 @@ impl Inquest<'_> {
             return None;
         }
         let Some((at, loss)) = status.last_loss else {
-            return Some("there was never a connection".into());
+            let since = self.lives.up_since(node, self.last());
+            return Some(match since {
+                Time::ZERO => "there was never a connection".into(),
+                _ => format!("there was no connection since node {node} started at {since}"),
+            });
         };
         let mut faults = (0..).zip(&self.network.faults.faults);
         let cut = faults.find_map(|(place, fault): (usize, _)| match *fault {

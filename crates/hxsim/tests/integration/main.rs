@@ -8,6 +8,7 @@ mod endings;
 mod good;
 mod guarantee;
 mod latency;
+mod life;
 mod metrics;
 mod planted;
 mod redundancy;
