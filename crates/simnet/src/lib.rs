@@ -34,7 +34,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | describe a network and what goes wrong in it | [`Network`], [`Link`], [`StreamModel`], [`Schedule`], [`Fault`] |
+//! | describe a network and what goes wrong in it | [`Network`], [`Link`], [`StreamModel`], [`Schedule`], [`Fault`], [`Lives`] |
 //! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`TraceEvent`] |
 //! | write a node | [`Host`], [`Listener`], [`Stream`], [`Sleep`] |
 //! | draw random numbers that stay what they are | [`draw`] |
@@ -53,6 +53,22 @@
 //! acknowledged for too long resets the stream at the side that sends; an idle other side does not learn of it, as on a real network,
 //! until it sends something to where nobody is.
 //! A reader that stops stalls its writer. Left out: congestion control, and the bytes of headers and acknowledgements.
+//!
+//! # Nodes that come and go
+//!
+//! A [`Schedule`] has nodes start and stop at dated instants. What is lost is decided by what TCP and a machine would do:
+//!
+//! | fault | the node's code | its streams, seen by their other ends | what is sent to it then |
+//! |---|---|---|---|
+//! | [`Fault::Join`] | starts for the first time | there were none | lost before that: a dial is repeated, and times out |
+//! | [`Fault::Leave`] | dropped, as when a process exits | what was written arrives, then the end | dials are refused, data is answered by a reset |
+//! | [`Fault::Crash`] | dropped, as by a loss of power | nothing; who writes times out, who only reads never learns | lost until it restarts |
+//! | [`Fault::Restart`] | starts anew | streams of its last life are reset once their other ends write | arrives |
+//!
+//! The function that was given to [`World::new`] starts a node whenever it is time, with a [`Host`] that counts its lives
+//! ([`Host::incarnation`]) and what was kept of the last one. Draws, digests and byte counts go on from life to life. What is left of a life that is
+//! over - hosts, streams, listeners that somebody outside kept - does nothing any more. The schedule is known beforehand, so whether a segment is
+//! heard is decided, like a loss, when it is sent: [`Lives`] says who is up when.
 //!
 //! # What leaks
 //!

@@ -1,4 +1,7 @@
 //! Our own protocol as a scenario runs it: `hash-gossip` nodes on simulated hosts, what they must reach, and what came of it.
+//!
+//! There is no disk. A node that starts again after it left or crashed is as a process that is started on its directory: it holds what its workload
+//! gives it, publishes that again, what it had evicted too, and knows nothing else of its last life.
 
 mod account;
 mod host;

@@ -111,8 +111,8 @@ fn a_crash_is_silence_until_the_stream_gives_up() {
     world.run_until(Time::from_secs(20));
     let notes = world.node(0).borrow();
     // Bytes are written at 20, 120, ... The one of 1020 is the first that gets no answer, and lasts until the timeout.
-    let answers = notes.iter().filter(|(_, read)| read.is_ok());
-    assert_eq!(answers.clone().last(), Some(&(ms(940), Ok(1))));
+    let mut answers = notes.iter().filter(|(_, read)| read.is_ok());
+    assert_eq!(answers.next_back(), Some(&(ms(940), Ok(1))));
     assert_eq!(notes.last(), Some(&(ms(6020), Err(ErrorKind::TimedOut))));
     assert!(!world.is_up(1) && world.is_up(0));
     assert_conserved(&world);
