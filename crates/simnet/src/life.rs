@@ -83,7 +83,7 @@ impl Schedule {
 
 impl Lives {
     /// The fault because of which the node is not up at `time`, by its place in the schedule: the one that stopped it, or its joining that is
-    /// yet to come. At the very instant of a fault that is over already.
+    /// yet to come. At the instant of a fault it has happened.
     pub fn down(&self, node: NodeId, time: Time) -> Option<usize> {
         let turns = self.turns.get(&node)?;
         match Self::last(turns, time) {

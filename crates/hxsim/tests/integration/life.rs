@@ -16,6 +16,7 @@ use simnet::{Fault, Host, Layout, Link, Links, NodeId, Probability, Schedule, Ti
 
 use crate::drawn::{prepare, runner, topologies};
 use crate::snapshot::{assert_snapshot, tests};
+use crate::why::four_in_line;
 
 /// Every `tests/life/NAME.toml` is answered as `NAME.txt` has it, and has one history.
 #[test]
@@ -52,20 +53,7 @@ fn watched(scenario: &Scenario, watch: impl FnMut(Status) -> ControlFlow<()>) ->
 
 /// Four nodes in a line with 10 ms between neighbours, looked at every millisecond; node 0 publishes "beep" at one second.
 fn line(more: &str) -> Scenario {
-    let text = format!(
-        "question = \"Who is there?\"\n\
-         nodes = 4\n\
-         topology.kind = \"line\"\n\
-         network.latency = \"10ms\"\n\
-         [[workload.body]]\n\
-         text = \"beep\"\n\
-         nodes = [0]\n\
-         at = \"1s\"\n\
-         [run]\n\
-         check_every = \"1ms\"\n\
-         {more}"
-    );
-    Scenario::parse("line.toml", text, &[]).unwrap_or_else(|bad| panic!("{bad}"))
+    four_in_line(&format!("[run]\ncheck_every = \"1ms\"\n{more}"))
 }
 
 fn fault(kind: &str, at: &str, nodes: &str) -> String {

@@ -1,7 +1,6 @@
 use crate::NodeId;
 use crate::core::Core;
 use crate::end::{State, WriterIs};
-use crate::event::Kind;
 
 /// What becomes of a node's streams when it stops. The application may keep its handles for as long as it likes: an end whose handle is still
 /// there is orphaned, and its slot serves no other stream until that is dropped.
@@ -10,19 +9,7 @@ impl Core {
     pub(crate) fn close_streams(&mut self, id: NodeId, backlog: impl Iterator<Item = u32>) {
         backlog.for_each(|slot| self.let_go(id, slot));
         for slot in self.slots_with_handles(id) {
-            let node = self.node(id);
-            node.forget_unread(slot);
-            let end = &mut node.ends[slot as usize];
-            let was = std::mem::replace(&mut end.writer_is, WriterIs::Orphaned);
-            if end.state == State::Open {
-                if was == WriterIs::Writing {
-                    self.send(id, slot, Kind::Fin, 0, &[]);
-                }
-                if !self.node(id).is_settled(slot) {
-                    continue;
-                }
-            }
-            self.free(id, slot);
+            self.abandon(id, slot, WriterIs::Orphaned);
         }
     }
 
