@@ -25,8 +25,8 @@ use crate::workload::Item;
 pub use account::report;
 pub use host::SimHost;
 use item_set::ItemSet;
-use seated::Audit;
 pub use seated::Seated;
+use seated::{Audit, Broken};
 
 /// The nodes of a scenario: `hash-gossip` with the scenario's workload.
 pub struct Gossip {
@@ -52,7 +52,7 @@ pub struct Holdings {
     held: ItemSet,
     /// What it was made to let go of in this life.
     evicted: Option<Box<ItemSet>>,
-    violation: Option<(&'static str, String)>,
+    violation: Option<Box<Broken>>,
 }
 
 impl Holdings {
@@ -158,7 +158,8 @@ impl Protocol for Gossip {
 
     fn invariant(&self, nodes: &[Holdings]) -> Result<(), Violation> {
         for holdings in nodes {
-            if let Some((check, what)) = &holdings.violation {
+            if let Some(broken) = &holdings.violation {
+                let (check, what) = &**broken;
                 return Err(Violation {
                     node: holdings.node,
                     check,
@@ -246,9 +247,7 @@ impl Gossip {
         for (_, number) in evictions {
             let gone = || !node.holds(&self.items[*number as usize].hash);
             if audit.held.contains(*number) && gone() {
-                audit.held.remove(*number);
-                let evicted = audit.evicted.get_or_insert_default();
-                evicted.insert(*number);
+                audit.note_evicted(*number);
             }
         }
     }

@@ -20,28 +20,39 @@ pub struct Seated {
 pub(super) struct Audit {
     pub(super) news: usize,
     pub(super) held: ItemSet,
-    /// What it was made to let go of in this life.
-    pub(super) evicted: Option<Box<ItemSet>>,
-    violation: Option<(&'static str, String)>,
-    past: Option<Box<Past>>,
+    rare: Option<Box<Rare>>,
 }
 
-/// What the earlier lives of a node came to.
+/// What hardly any node has.
 #[derive(Default)]
-struct Past {
+struct Rare {
+    /// What it was made to let go of in this life.
+    evicted: ItemSet,
+    violation: Option<Broken>,
+    /// What its earlier lives have sent, and what came to them.
     sent: Tally,
     records: Vec<Record>,
 }
 
+/// A rule that is broken, and what was seen.
+pub(super) type Broken = (&'static str, String);
+
 impl Audit {
     /// Notes a rule that is broken; of several the first counts.
     pub(super) fn note(&mut self, check: &'static str, what: String) {
-        self.violation.get_or_insert((check, what));
+        let rare = self.rare.get_or_insert_default();
+        rare.violation.get_or_insert((check, what));
+    }
+
+    /// Notes that the node has let go of an item.
+    pub(super) fn note_evicted(&mut self, item: u32) {
+        self.held.remove(item);
+        self.rare.get_or_insert_default().evicted.insert(item);
     }
 
     pub(super) fn has_evicted(&self, item: u32) -> bool {
-        let evicted = self.evicted.as_ref();
-        evicted.is_some_and(|evicted| evicted.contains(item))
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.evicted.contains(item))
     }
 }
 
@@ -69,19 +80,22 @@ impl Seated {
 
     pub(super) fn holdings(&self) -> Holdings {
         let audit = self.audit.borrow();
+        let rare = audit.rare.as_ref();
+        let evicted = rare.map(|rare| &rare.evicted).filter(|it| it.count() > 0);
+        let violation = rare.and_then(|rare| rare.violation.clone());
         Holdings {
             node: self.id,
             held: audit.held.clone(),
-            evicted: audit.evicted.clone(),
-            violation: audit.violation.clone(),
+            evicted: evicted.cloned().map(Box::new),
+            violation: violation.map(Box::new),
         }
     }
 
     /// The frames that the node has sent in all its lives.
     pub(super) fn sent(&self) -> Tally {
         let mut sent = self.node.sent();
-        if let Some(past) = &self.audit.borrow().past {
-            sent.merge(&past.sent);
+        if let Some(rare) = &self.audit.borrow().rare {
+            sent.merge(&rare.sent);
         }
         sent
     }
@@ -94,9 +108,9 @@ impl Seated {
     /// How everything else came that the node has ever held: in an earlier life, in this one until it let go of it, and if this one is over all.
     pub(super) fn past_records(&self, numbers: &BTreeMap<Hash, u32>, is_over: bool) -> Vec<Record> {
         let audit = self.audit.borrow();
-        let past = audit.past.as_ref();
-        let mut gone = past.map_or_else(Vec::new, |past| past.records.clone());
-        if is_over || audit.evicted.is_some() {
+        let rare = audit.rare.as_ref();
+        let mut gone = rare.map_or_else(Vec::new, |rare| rare.records.clone());
+        if is_over || rare.is_some() {
             let own = records(self.node.news(0), numbers);
             gone.extend(own.filter(|record| is_over || audit.has_evicted(record.item)));
         }
@@ -106,21 +120,18 @@ impl Seated {
     /// What this life has let go of.
     pub(super) fn evicted(&self) -> Vec<u32> {
         let audit = self.audit.borrow();
-        let evicted = audit.evicted.iter();
-        evicted.flat_map(|evicted| evicted.iter()).collect()
+        let rare = audit.rare.iter();
+        rare.flat_map(|rare| rare.evicted.iter()).collect()
     }
 
     /// What the audit of the next life begins with.
     pub(super) fn into_audit(self, numbers: &BTreeMap<Hash, u32>) -> Audit {
-        let Audit {
-            violation, past, ..
-        } = self.audit.into_inner();
-        let mut past = past.unwrap_or_default();
-        past.sent.merge(&self.node.sent());
-        past.records.extend(records(self.node.news(0), numbers));
+        let mut rare = self.audit.into_inner().rare.unwrap_or_default();
+        rare.evicted = ItemSet::default();
+        rare.sent.merge(&self.node.sent());
+        rare.records.extend(records(self.node.news(0), numbers));
         Audit {
-            violation,
-            past: Some(past),
+            rare: Some(rare),
             ..Audit::default()
         }
     }
