@@ -47,7 +47,7 @@ fn scenario(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) -> (Scenario, 
     (scenario, graph)
 }
 
-fn converge(gossip: &Gossip, scenario: &Scenario, graph: &Graph) -> Run<Gossip> {
+fn converge<'a>(gossip: &'a Gossip, scenario: &Scenario, graph: &'a Graph) -> Run<'a, Gossip> {
     let watch = |_| ControlFlow::Continue(());
     let run = run::run(gossip, scenario, graph, Layout::default(), watch);
     let run = run.expect("a network that can be simulated");
@@ -60,7 +60,7 @@ fn flood(group: &mut BenchmarkGroup<'_, WallTime>, scenario: &Scenario, graph: &
     const NUMBERS: u16 = 16;
     let network = run::network(scenario);
     let run = |()| {
-        let world = World::new(&network, Layout::default(), |host| {
+        let world = World::new(&network, Layout::default(), |host, _| {
             let own = u16::try_from(host.id()).ok().filter(|id| *id < NUMBERS);
             Flooder::start(&host, graph, NUMBERS, own.as_slice())
         });

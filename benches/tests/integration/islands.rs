@@ -4,6 +4,7 @@
 //! not to any connection; as only one island at a time has anything underway, they are those of one island in
 //! [`ISLANDS`], and so need not be told apart from the rest.
 
+use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -27,8 +28,8 @@ pub(crate) const ISLAND: u32 = 20;
 pub(crate) struct Islands<N> {
     graph: Graph,
     network: Network,
-    world: Option<World<()>>,
-    hosts: Vec<Host>,
+    world: Option<World<'static, ()>>,
+    hosts: Rc<RefCell<Vec<Host>>>,
     pub(crate) nodes: Vec<N>,
 }
 
@@ -50,7 +51,7 @@ impl<N> Islands<N> {
             graph: Graph::new(nodes, edges).expect("all edges end at nodes"),
             network: Network::new(nodes, 1, link),
             world: None,
-            hosts: Vec::with_capacity(nodes as usize),
+            hosts: Rc::new(RefCell::new(Vec::with_capacity(nodes as usize))),
             nodes: Vec::with_capacity(nodes as usize),
         }
     }
@@ -58,12 +59,13 @@ impl<N> Islands<N> {
     /// Starts island after island. What it all leaves on the heap, once nothing is underway any more.
     pub(crate) fn start(&mut self, start: impl Fn(Host, &Graph) -> N) -> Heap {
         let (heap, ()) = Heap::of(|| {
-            let hosts = &mut self.hosts;
-            let world = World::new(&self.network, Layout::default(), |host| hosts.push(host));
+            let hosts = self.hosts.clone();
+            let keep = move |host, _| hosts.borrow_mut().push(host);
+            let world = World::new(&self.network, Layout::default(), keep);
             self.world = Some(world.expect("the network is sound"));
             self.each_island(|islands, range| {
                 for node in range {
-                    let host = islands.hosts[node].clone();
+                    let host = islands.hosts.borrow()[node].clone();
                     islands.nodes.push(start(host, &islands.graph));
                 }
             });
@@ -93,7 +95,7 @@ impl<N> Islands<N> {
         }
     }
 
-    fn world(&mut self) -> &mut World<()> {
+    fn world(&mut self) -> &mut World<'static, ()> {
         self.world.as_mut().expect("it is started")
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Catalogue<A, K> {
     key: u64,
     entries: Vec<Entry<K>>,
     in_use: u32,
-    /// What is held, in the order in which it became so.
+    /// What is or was held, in the order in which it became so.
     journal: Vec<Held<A>>,
     /// Numbers given back; hardly any node has some.
     #[expect(
@@ -53,7 +53,7 @@ struct Entry<K> {
     known: K,
     body: Option<Rc<[u8]>>,
     digest: [u8; SHA1_LEN],
-    /// Its place in the journal, if there is a body; or that the number is not in use.
+    /// Its place in the journal, if there is a body; or that there was one, or that the number is not in use.
     held: u32,
 }
 
@@ -145,9 +145,12 @@ impl<A, K: Default> Catalogue<A, K> {
         number
     }
 
-    /// Gives a number back, unless that was done before. What is held keeps its number for good.
+    /// Gives a number back, unless that was done before. What is or was held keeps its number for good, as the journal names it.
     pub(crate) fn release(&mut self, number: HashIndex) {
         assert!(!self.holds(number), "a hash that is held is not forgotten");
+        if self.was_evicted(number) {
+            return;
+        }
         let released = match &mut self.numbers {
             Numbers::Few(tags) => tags[number.index()].take().is_some(),
             Numbers::Many(table) => {
@@ -204,6 +207,26 @@ impl<A, K: Default> Catalogue<A, K> {
         self.entries[self.number(hash)?.index()].body.as_ref()
     }
 
+    /// Whether this hash was held, and its body was taken away.
+    pub(crate) fn was_evicted(&self, number: HashIndex) -> bool {
+        self.entries[number.index()].held == EVICTED
+    }
+
+    /// Whether a body of this hash would be of use: it is not held, and nobody has decided that it shall not be.
+    pub(crate) fn lacks(&self, number: HashIndex) -> bool {
+        !self.holds(number) && !self.was_evicted(number)
+    }
+
+    /// Takes a body away; false if there was none.
+    pub(crate) fn evict(&mut self, number: HashIndex) -> bool {
+        let entry = &mut self.entries[number.index()];
+        let held = entry.body.take().is_some();
+        if held {
+            entry.held = EVICTED;
+        }
+        held
+    }
+
     /// Puts a body on the shelf; false if it stood there before.
     pub(crate) fn hold(
         &mut self,
@@ -241,8 +264,11 @@ impl<A, K: Default> Catalogue<A, K> {
     }
 
     fn held_in_order(&self) -> impl Iterator<Item = (Hash, &Held<A>)> {
-        let held = self.journal.iter();
-        let mut held: Vec<_> = held.map(|held| (self.hash(held.number), held)).collect();
+        let held = (0..).zip(&self.journal);
+        // What was evicted since, and what was published again after that, is not held by this line of the journal.
+        let held = held.filter(|(place, held)| self.entries[held.number.index()].held == *place);
+        let held = held.map(|(_, held)| (self.hash(held.number), held));
+        let mut held: Vec<_> = held.collect();
         held.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         held.into_iter()
     }
@@ -251,8 +277,9 @@ impl<A, K: Default> Catalogue<A, K> {
 impl<A: Clone, K: Default> Catalogue<A, K> {
     pub(crate) fn record(&self, hash: &Hash) -> Option<Record<A>> {
         let entry = &self.entries[self.number(hash)?.index()];
+        entry.body.as_ref()?;
         let held = &self.journal[entry.held as usize];
-        entry.body.as_ref().map(|_| held.record(hash.clone()))
+        Some(held.record(hash.clone()))
     }
 
     /// The records of what became new since the first `since` hashes did.
@@ -289,6 +316,9 @@ impl<K> Entry<K> {
 
 /// In place of a place in the journal.
 const FREE: u32 = u32::MAX;
+
+/// The same, of a number that is in use.
+const EVICTED: u32 = u32::MAX - 1;
 
 /// So many hashes are found without a table.
 const FEW: usize = 24;
@@ -407,6 +437,42 @@ mod tests {
             (record.from, record.learned_at),
             (Some(7), Duration::from_secs(1))
         );
+    }
+
+    #[test]
+    fn what_was_evicted_keeps_its_number_and_its_line_in_the_journal() {
+        let mut catalogue = Catalogue::<u32, ()>::new(7);
+        let (beep, boop) = (Hash::sha1(b"beep"), Hash::sha1(b"boop"));
+        let number = catalogue.intern(&beep).expect("a SHA-1");
+        assert_eq!(catalogue.record(&beep), None, "it is only known by name");
+        assert!(!catalogue.evict(number) && catalogue.lacks(number));
+        catalogue.hold(number, *b"beep", Some(7), Duration::from_secs(1));
+        assert!(catalogue.evict(number) && !catalogue.evict(number));
+        assert!(!catalogue.lacks(number) && !catalogue.holds(number));
+        assert_eq!(
+            (catalogue.record(&beep), catalogue.held().count()),
+            (None, 0)
+        );
+
+        catalogue.release(number);
+        let other = catalogue.intern(&boop).expect("a SHA-1");
+        catalogue.hold(other, *b"boop", None, Duration::from_secs(2));
+        assert!(catalogue.hold(number, *b"beep", None, Duration::from_secs(3)));
+        let news: Vec<_> = catalogue
+            .news(0)
+            .map(|record| (record.hash, record.from))
+            .collect();
+        assert_eq!(
+            news,
+            [
+                (beep.clone(), Some(7)),
+                (boop.clone(), None),
+                (beep.clone(), None)
+            ]
+        );
+        let mut both = [beep, boop];
+        both.sort();
+        assert!(catalogue.held().eq(both));
     }
 
     #[test]

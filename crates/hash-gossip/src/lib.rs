@@ -41,7 +41,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Node`] | the handle: publish, and look at what is held and what it cost |
+//! | [`Node`] | the handle: publish, evict, and look at what is held and what it cost |
 //! | [`Host`], [`Disk`] | what a node needs of the world |
 //! | [`Strategy`], [`Trade`] | who is told, who is asked, who is asked next: a state machine without I/O |
 //! | [`Config`], [`Backoff`] | times and bounds; each bound says which attack it stops |

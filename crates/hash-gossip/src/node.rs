@@ -90,6 +90,16 @@ impl<H: Host, S: Strategy> Node<H, S> {
         self.shared.with(|state| state.publish(bodies));
     }
 
+    /// Lets go of a body; false if it was not held.
+    ///
+    /// The node does not ask for it again by itself, whoever offers it, for as long as it lives, so it remembers the name. The wire has no
+    /// word for this: neighbours that were told of the hash learn it when they ask, and turn to another holder. A body that is being sent
+    /// is sent to its end. If the hash is published again it is as any other that is published: it is held anew, and all are told who do not
+    /// offer it themselves.
+    pub fn evict(&self, hash: &Hash) -> bool {
+        self.shared.with(|state| state.evict(hash))
+    }
+
     /// The hashes that are held, in order.
     pub fn hashes(&self) -> Vec<Hash> {
         self.look(|state| state.catalogue.held().collect())
@@ -115,7 +125,8 @@ impl<H: Host, S: Strategy> Node<H, S> {
         self.look(|state| state.catalogue.records().collect())
     }
 
-    /// What became new since the first `since` hashes did, in the order in which it became so.
+    /// What became new since the first `since` hashes did, in the order in which it became so. What was evicted since is still there, and comes
+    /// once more if it was published again.
     pub fn news(&self, since: usize) -> Vec<Record<H::Address>> {
         self.look(|state| state.catalogue.news(since).collect())
     }
@@ -147,7 +158,7 @@ impl<H: Host, S: Strategy> Node<H, S> {
         self.look(|state| state.strategy.in_flight() == 0 && state.has_said_all())
     }
 
-    /// Hashes that are held, or on offer by a neighbour: what the node spends memory on.
+    /// Hashes that are held or were evicted, or are on offer by a neighbour: what the node spends memory on.
     pub fn known(&self) -> usize {
         self.look(|state| state.catalogue.len())
     }

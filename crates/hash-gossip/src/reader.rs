@@ -125,7 +125,8 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
 
     fn response(&mut self, response: ResponseId, hash: Hash) {
         self.progress();
-        if self.catalogue.body(&hash).is_some() {
+        let number = self.catalogue.number(&hash);
+        if number.is_some_and(|number| !self.catalogue.lacks(number)) {
             self.unwanted.push(response);
         }
         let buffer = self.scratch.take_body();
@@ -161,6 +162,9 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         };
         if self.catalogue.holds(hash) {
             self.catalogue.count_duplicate(hash);
+            self.counters.duplicates += 1;
+        } else if self.catalogue.was_evicted(hash) {
+            // A late answer does not bring back what was sent away.
             self.counters.duplicates += 1;
         } else {
             let from = Some(self.address.clone());

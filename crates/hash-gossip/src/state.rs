@@ -167,6 +167,17 @@ impl<H: Host, S: Strategy> State<H, S> {
         self.carry_out(now);
     }
 
+    /// Holds a hash no longer; false if it was not held.
+    pub(crate) fn evict(&mut self, hash: &Hash) -> bool {
+        let number = self.catalogue.number(hash);
+        let Some(number) = number.filter(|&number| self.catalogue.evict(number)) else {
+            return false;
+        };
+        self.strategy.handle_evicted(&mut self.catalogue, number);
+        self.carry_out(self.host.now());
+        true
+    }
+
     /// Polls one connection, for its task. Ready once the task has no connection any more.
     pub(crate) fn poll_connection(
         &mut self,

@@ -19,7 +19,7 @@ pub struct HashIndex(u32);
 ///   [`handle_disconnected`](Self::handle_disconnected);
 /// - every request on a connection ends in at most one of [`handle_held`](Self::handle_held),
 ///   [`handle_refused`](Self::handle_refused) and [`handle_failed`](Self::handle_failed), or with that connection;
-/// - a hash is [held](Self::handle_held) once, and then for good.
+/// - a hash that is [held](Self::handle_held) is not held again before it was [evicted](Self::handle_evicted).
 ///
 /// What it keeps of each hash, the node keeps for it beside the hash's name, and lends it: one look at the memory finds
 /// both, where two would cost twice.
@@ -59,6 +59,9 @@ pub trait Strategy: 'static {
         from: Option<PeerIndex>,
         now: Duration,
     );
+
+    /// The node holds this hash no longer, because somebody wants it so: it is not to be asked for again. It keeps its number for good.
+    fn handle_evicted(&mut self, hashes: &mut impl Knowledge<Self::Known>, hash: HashIndex);
 
     /// The peer answered a request, or sent a part of an answer.
     fn handle_progress(&mut self, peer: PeerIndex, now: Duration);

@@ -34,10 +34,10 @@ impl Protocol for LastWriterWins {
         node.borrow().clone()
     }
 
-    fn progress(&self, nodes: &[Map]) -> Progress {
+    fn progress(&self, nodes: &[(NodeId, Map)]) -> Progress {
         let mut union = Map::new();
-        nodes.iter().for_each(|map| merge(&mut union, map));
-        let have = nodes.iter().filter(|map| **map == union).count() as u64;
+        nodes.iter().for_each(|(_, map)| merge(&mut union, map));
+        let have = nodes.iter().filter(|(_, map)| *map == union).count() as u64;
         let of = nodes.len() as u64;
         Progress { have, of }
     }

@@ -21,7 +21,7 @@ pub struct Counters {
 
 impl Counters {
     /// What a world has counted since its start.
-    pub fn new<P: Protocol>(protocol: &P, world: &World<P::Node>) -> Self {
+    pub fn new<P: Protocol>(protocol: &P, world: &World<'_, P::Node>) -> Self {
         let mut sent = Tally::default();
         for node in world.nodes() {
             sent.merge(&protocol.sent(node));

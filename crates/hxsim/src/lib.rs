@@ -7,6 +7,7 @@
 //! | [`diagnostic`] | what is wrong with a scenario, shown where it stands |
 //! | [`topology`] | who is whose neighbour |
 //! | [`workload`] | what is published, when and where |
+//! | [`churn`] | nodes that come and go, as dated faults |
 //! | [`protocol`] | what a node must be to be run: ours, or your own |
 //! | [`run`](mod@run) | a protocol in a scenario's network, and the proof that its history is one |
 //! | [`trial`] | any protocol in a scenario, told to people; and the first of many seeds that fails |
@@ -21,6 +22,7 @@
 //! | [`progress`] | how a long run gets on |
 //! | [`cli`] | what the command understands |
 
+pub mod churn;
 pub mod cli;
 pub mod counters;
 pub mod decimal;

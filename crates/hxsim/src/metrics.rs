@@ -1,7 +1,7 @@
 //! What a run comes to: pure functions from what the nodes and the network counted.
 //!
 //! The figures have the names and formulas of the literature: RMR and LDH of Plumtree (Leitão et al. 2007), cost per
-//! announcement of Erlay (Naumenko et al. 2019). A *pair* is a node and an item that it did not publish itself: what a
+//! announcement of Erlay (Naumenko et al. 2019). A *pair* is a node that is up at the end and an item that it did not publish itself: what a
 //! node held from the start is no delivery. Everything is an integer until it is printed.
 //!
 //! If a scenario has a measuring interval, items are those that are published within it, and bytes and frames those that are sent within it: see
@@ -73,8 +73,10 @@ pub struct Observed<'a> {
     pub graph: &'a Graph,
     /// What was published.
     pub items: &'a [Item],
-    /// For each node what it holds.
+    /// For each node what it holds; nothing for one that is down.
     pub records: &'a [Vec<Record>],
+    /// Who came and went.
+    pub attendance: &'a Attendance,
     /// The frames that were sent: tallies of nodes, or of all of them together.
     pub tallies: &'a [Tally],
     /// For each node the bytes it put on the wire.
@@ -83,6 +85,19 @@ pub struct Observed<'a> {
     pub edge_bytes: &'a [EdgeBytes],
     /// What the network counted.
     pub network: NetworkTotals,
+}
+
+/// Who came and went until the end of a run, and what they took with them. By default nobody did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attendance {
+    /// The nodes that are down, sorted. They are not judged.
+    pub absent: Vec<NodeId>,
+    /// When those have last started that are up, but were not from the start to the end.
+    pub started: BTreeMap<NodeId, Time>,
+    /// What a node that is up was made to let go of and does not hold. It is not judged by that.
+    pub evicted: Vec<(NodeId, u32)>,
+    /// What came to a node, and is not held by it any more.
+    pub past: Vec<(NodeId, Record)>,
 }
 
 /// The figures of a run.
@@ -103,9 +118,11 @@ pub struct Metrics {
 /// How far the items came, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Convergence {
-    /// Pairs of a node and an item that it did not publish itself.
+    /// Pairs of a node and an item that it did not publish itself. Nodes that are down at the end are in none, and neither is what a node was made
+    /// to let go of.
     pub pairs: u64,
-    /// Those of them that were delivered.
+    /// Those of them that were delivered: the node holds the item at the end. If it came several times, as a node forgets when it restarts, the
+    /// last time counts.
     pub delivered: u64,
     /// Pairs of a node and an item that it published.
     pub published: u64,
@@ -119,7 +136,7 @@ pub struct Convergence {
     pub t99_ns: Option<u64>,
     /// When all were.
     pub t100_ns: Option<u64>,
-    /// Half of all deliveries came within this time of the item's publication.
+    /// Half of all deliveries came within this time of the item's publication, or of the node's last start if that was later.
     pub delay_p50_ns: Option<u64>,
     /// 99 % of them did.
     pub delay_p99_ns: Option<u64>,
@@ -152,7 +169,8 @@ pub struct FrameCount {
 /// What the deliveries cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Overhead {
-    /// Relative message redundancy, receipts / deliveries - 1 of an item (with one publisher: receipts / (n - 1) - 1), mean over items.
+    /// Relative message redundancy, receipts / deliveries - 1 of an item (with one publisher: receipts / (n - 1) - 1), mean over items. Here and
+    /// below all first receipts are deliveries, those of the earlier lives of a node too.
     pub rmr_mean: Ratio,
     /// That of the worst item.
     pub rmr_max: Ratio,
@@ -206,9 +224,9 @@ impl Metrics {
 /// What the records say, by item.
 struct Spread {
     items: Vec<ItemSpread>,
-    /// When each delivery happened, sorted.
+    /// When each pair was delivered, sorted.
     times: Vec<u64>,
-    /// How long after publication, sorted.
+    /// How long after it could have been, sorted.
     delays: Vec<u64>,
     pairs: u64,
     published: u64,
@@ -216,17 +234,25 @@ struct Spread {
 
 #[derive(Clone, Default)]
 struct ItemSpread {
+    pairs: u64,
     deliveries: u64,
     receipts: u64,
     last_hop: u32,
     eccentricity: u32,
-    /// Every node has it: only then its way can be measured against the shortest.
+    /// Every node that is judged has it: only then its way can be measured against the shortest.
     complete: bool,
 }
 
 impl Spread {
     fn new(observed: &Observed<'_>) -> Self {
-        let nodes = u64::from(observed.graph.nodes());
+        let attendance = observed.attendance;
+        let nodes = observed.graph.nodes() as usize - attendance.absent.len();
+        let is_up = |node: &&NodeId| attendance.absent.binary_search(node).is_err();
+        let mut evicted = vec![0; observed.items.len()];
+        for (node, item) in &attendance.evicted {
+            let published = observed.items[*item as usize].holders.contains(node);
+            evicted[*item as usize] += u64::from(!published);
+        }
         let by_item = by_item(observed);
         let mut spread = Self {
             items: Vec::with_capacity(by_item.len()),
@@ -237,26 +263,39 @@ impl Spread {
         };
         let mut eccentricities: BTreeMap<&[NodeId], u32> = BTreeMap::new();
         let mut hops = vec![0; observed.graph.nodes() as usize];
-        for (item, mut records) in observed.items.iter().zip(by_item) {
+        for ((item, mut records), evicted) in observed.items.iter().zip(by_item).zip(evicted) {
             let eccentricity = *eccentricities
                 .entry(&item.holders)
                 .or_insert_with(|| observed.graph.eccentricity(&item.holders));
-            spread.published += item.holders.len() as u64;
-            spread.pairs += nodes - item.holders.len() as u64;
-            records.sort_unstable_by_key(|&(node, record)| (record.at, node));
+            let holders = item.holders.iter().filter(is_up).count() as u64;
+            spread.published += holders;
+            records.sort_unstable_by_key(|came| (came.record.at, came.node));
             let mut summary = ItemSpread {
+                pairs: nodes as u64 - holders - evicted,
                 last_hop: last_hop(&records, &mut hops),
                 eccentricity,
                 ..ItemSpread::default()
             };
-            summary.complete = records.len() as u64 == nodes;
-            for (_, record) in records {
+            spread.pairs += summary.pairs;
+            let held = records.iter().filter(|came| came.is_held).count();
+            summary.complete = nodes > 0 && held == nodes;
+            for Came {
+                node,
+                record,
+                is_held,
+            } in records
+            {
                 summary.receipts += u64::from(record.receipts);
-                if record.from.is_some() {
-                    summary.deliveries += 1;
+                if record.from.is_none() {
+                    continue;
+                }
+                summary.deliveries += 1;
+                if is_held {
                     spread.times.push(record.at.as_nanos());
-                    let delay = record.at.as_nanos().saturating_sub(item.at.as_nanos());
-                    spread.delays.push(delay);
+                    let started = attendance.started.get(&node).copied().unwrap_or_default();
+                    let delay = record.at.since(item.at.max(started)).as_nanos();
+                    // No more than the time at which it came.
+                    spread.delays.push(delay as u64);
                 }
             }
             spread.items.push(summary);
@@ -266,37 +305,52 @@ impl Spread {
         spread
     }
 
+    /// How often an item came to a node that did not hold it.
     fn deliveries(&self) -> u64 {
-        self.times.len() as u64
+        self.items.iter().map(|item| item.deliveries).sum()
     }
 }
 
+/// An item came to a node, which still holds it or not.
+struct Came {
+    node: NodeId,
+    record: Record,
+    is_held: bool,
+}
+
 /// The records of each item, with their nodes. A large network has millions: they are counted first, so that none is moved.
-fn by_item(observed: &Observed<'_>) -> Vec<Vec<(NodeId, Record)>> {
+fn by_item(observed: &Observed<'_>) -> Vec<Vec<Came>> {
+    let held = observed.records.iter().zip(0..);
+    let held =
+        held.flat_map(|(records, node)| records.iter().map(move |record| (node, record, true)));
+    let past = observed.attendance.past.iter();
+    let past = past.map(|(node, record)| (*node, record, false));
+    let all = || held.clone().chain(past.clone());
     let mut counts = vec![0; observed.items.len()];
-    for record in observed.records.iter().flatten() {
+    for (_, record, _) in all() {
         counts[record.item as usize] += 1;
     }
     let mut by_item: Vec<_> = counts.into_iter().map(Vec::with_capacity).collect();
-    for (records, node) in observed.records.iter().zip(0..) {
-        for &record in records {
-            by_item[record.item as usize].push((node, record));
-        }
+    for (node, &record, is_held) in all() {
+        by_item[record.item as usize].push(Came {
+            node,
+            record,
+            is_held,
+        });
     }
     by_item
 }
 
-/// The most hops of any delivery. A body comes from a node that had it earlier, so one pass in the order of time is enough;
-/// the way to a node that has no record any more counts as none.
-fn last_hop(records: &[(NodeId, Record)], hops: &mut [u32]) -> u32 {
+/// The most hops of any delivery. A body comes from a node that had it earlier, so one pass in the order of time is enough.
+fn last_hop(records: &[Came], hops: &mut [u32]) -> u32 {
     let mut last = 0;
-    for &(node, record) in records {
+    for &Came { node, record, .. } in records {
         let hop = record.from.map_or(0, |from| hops[from as usize] + 1);
         hops[node as usize] = hop;
         last = last.max(hop);
     }
-    for &(node, _) in records {
-        hops[node as usize] = 0;
+    for came in records {
+        hops[came.node as usize] = 0;
     }
     last
 }
@@ -310,9 +364,9 @@ fn convergence(observed: &Observed<'_>, spread: &Spread) -> Convergence {
     };
     Convergence {
         pairs: spread.pairs,
-        delivered: spread.deliveries(),
+        delivered: spread.times.len() as u64,
         published: spread.published,
-        reliability: Ratio::new(spread.deliveries(), spread.pairs),
+        reliability: Ratio::new(spread.times.len() as u64, spread.pairs),
         t50_ns: reached(50),
         t90_ns: reached(90),
         t99_ns: reached(99),
@@ -374,9 +428,9 @@ fn overhead(observed: &Observed<'_>, spread: &Spread) -> Overhead {
     let nodes = u64::from(observed.graph.nodes());
     let items = observed.items.len() as u64;
     let receipts = spread.items.iter().map(|item| item.receipts).sum();
-    let ideal = observed.items.iter().fold(0, |sum, item| {
-        sum + item.body.len() as u64 * (nodes - item.holders.len() as u64)
-    });
+    let ideal = observed.items.iter().zip(&spread.items);
+    let ideal = ideal.map(|(item, spread)| item.body.len() as u64 * spread.pairs);
+    let ideal = ideal.sum();
     let mut node_bytes = observed.node_bytes.to_vec();
     node_bytes.sort_unstable();
 

@@ -15,22 +15,31 @@ pub trait Protocol {
     /// What checks look at. Taken of every node at every check: keep it small.
     type Snapshot;
 
-    /// Starts the node of a seat.
+    /// Starts the node of a seat: at the start of the run, or later if it joins late.
     fn start(&self, host: Host, seat: Seat<'_>) -> Self::Node;
+
+    /// Starts the node of a seat anew after it left or crashed; [`Host::incarnation`] says how often that has happened. `before` is what was
+    /// kept of its last life. If nobody says otherwise it is dropped, as what a process had in memory; but figures may be added up, and what
+    /// stands for a disk may be carried over.
+    fn restart(&self, host: Host, seat: Seat<'_>, before: Self::Node) -> Self::Node {
+        drop(before);
+        self.start(host, seat)
+    }
 
     /// What a node shows at this instant.
     fn snapshot(&self, node: &Self::Node) -> Self::Snapshot;
 
-    /// How much of the goal is reached. The run has converged when it is all.
-    fn progress(&self, nodes: &[Self::Snapshot]) -> Progress;
+    /// How much of the goal is reached by the nodes that are up: they alone are shown, here and below, in the order of their numbers. The run has
+    /// converged when it is all, and no node is to come, go or come back any more.
+    fn progress(&self, nodes: &[(NodeId, Self::Snapshot)]) -> Progress;
 
     /// What the nodes lack, a line each, for those who look for the reason of a run that failed. By default nothing is said.
-    fn missing(&self, nodes: &[Self::Snapshot]) -> Vec<String> {
+    fn missing(&self, nodes: &[(NodeId, Self::Snapshot)]) -> Vec<String> {
         let _ = nodes;
         Vec::new()
     }
 
-    /// The frames that a node has sent, if it counts them; reports have none otherwise.
+    /// The frames that a node has sent in all its lives, if it counts them; reports have none otherwise.
     fn sent(&self, node: &Self::Node) -> Tally {
         let _ = node;
         Tally::default()
@@ -41,7 +50,7 @@ pub trait Protocol {
     /// # Errors
     ///
     /// The [`Violation`] of the lowest node.
-    fn invariant(&self, nodes: &[Self::Snapshot]) -> Result<(), Violation> {
+    fn invariant(&self, nodes: &[(NodeId, Self::Snapshot)]) -> Result<(), Violation> {
         let _ = nodes;
         Ok(())
     }

@@ -11,9 +11,9 @@ use crate::scenario::{Scenario, Stop};
 use crate::topology::Graph;
 
 /// A run that is over, with its world as it ended.
-pub struct Run<P: Protocol> {
+pub struct Run<'a, P: Protocol> {
     /// The world at the end.
-    pub world: World<P::Node>,
+    pub world: World<'a, P::Node>,
     /// How it ended.
     pub end: End,
     /// How much of the goal was reached at the last check.
@@ -57,7 +57,7 @@ pub fn network(scenario: &Scenario) -> Network {
         seed: scenario.seed,
         links: scenario.links.clone(),
         streams: scenario.stream.clone(),
-        faults: scenario.schedule.clone(),
+        faults: scenario.faults(),
     }
 }
 
@@ -66,14 +66,15 @@ pub fn network(scenario: &Scenario) -> Network {
 /// # Errors
 ///
 /// [`InvalidNetwork`], which a scenario that was read from a file never causes.
-pub fn run<P: Protocol>(
-    protocol: &P,
+pub fn run<'a, P: Protocol>(
+    protocol: &'a P,
     scenario: &Scenario,
-    graph: &Graph,
+    graph: &'a Graph,
     layout: Layout,
     mut watch: impl FnMut(Status) -> ControlFlow<()>,
-) -> Result<Run<P>, InvalidNetwork> {
+) -> Result<Run<'a, P>, InvalidNetwork> {
     let mut world = start(protocol, scenario, graph, layout)?;
+    let settled = settled(scenario);
     let mut progress = Progress::default();
     let mut converged = None;
     let mut looked_at = None;
@@ -85,7 +86,7 @@ pub fn run<P: Protocol>(
     let mut instants = measured.into_iter().flatten().peekable();
     let mut cuts = Vec::new();
     for now in checks(scenario) {
-        let mut ask = |world: &World<_>, progress| {
+        let mut ask = |world: &World<'_, _>, progress| {
             watch(Status {
                 now: world.now(),
                 horizon,
@@ -107,16 +108,17 @@ pub fn run<P: Protocol>(
         let events = world.events();
         // Where nothing has happened there is nothing new to see.
         if looked_at.replace(events) != Some(events) {
-            let nodes: Vec<_> = world.nodes().map(|node| protocol.snapshot(node)).collect();
+            let nodes = snapshots(protocol, &world);
             progress = protocol.progress(&nodes);
             if let Err(violation) = protocol.invariant(&nodes) {
                 end = End::Broken(now, violation);
                 break;
             }
-            match progress.is_complete() {
-                true => converged = converged.or(Some(now)),
-                false => converged = None,
-            }
+        }
+        let quiet = world.is_quiet();
+        match progress.is_complete() && (quiet || now > settled || now == horizon) {
+            true => converged = converged.or(Some(now)),
+            false => converged = None,
         }
         if let Some(at) = converged.filter(|_| may_stop(scenario, now)) {
             end = End::Converged(at);
@@ -126,7 +128,7 @@ pub fn run<P: Protocol>(
             end = End::Interrupted(now);
             break;
         }
-        if world.is_quiet() {
+        if quiet {
             // Nothing will happen any more: the end can be looked at right away.
             let measured = scenario
                 .measure
@@ -152,12 +154,30 @@ fn may_stop(scenario: &Scenario, now: Time) -> bool {
     measured && scenario.run.stop == Stop::Converged
 }
 
+/// When the last of what comes, goes or lets go of something has done so. What holds before that is not what nodes end with.
+fn settled(scenario: &Scenario) -> Time {
+    let lives = scenario.faults().lives().settled();
+    let evictions = scenario.evictions.iter().map(|eviction| eviction.at);
+    lives.into_iter().chain(evictions).max().unwrap_or_default()
+}
+
+/// What the nodes that are up show, in order.
+pub(crate) fn snapshots<P: Protocol>(
+    protocol: &P,
+    world: &World<'_, P::Node>,
+) -> Vec<(NodeId, P::Snapshot)> {
+    let nodes = world.nodes_up();
+    nodes
+        .map(|(id, node)| (id, protocol.snapshot(node)))
+        .collect()
+}
+
 /// Lets time pass up to a check. In a large network that takes long, so whoever watches is asked on the way as well; if they want to stop, the
 /// instant at which the world then stands.
 fn advance<T>(
-    world: &mut World<T>,
+    world: &mut World<'_, T>,
     check: Time,
-    mut watch: impl FnMut(&World<T>) -> ControlFlow<()>,
+    mut watch: impl FnMut(&World<'_, T>) -> ControlFlow<()>,
 ) -> Option<Time> {
     // Windows that are cut cost time, and so does asking.
     let part = check.since(world.now()) / LOOKS_BETWEEN_CHECKS;
@@ -230,6 +250,7 @@ pub fn verify<P: Protocol>(
     graph: &Graph,
 ) -> Result<Result<u64, Difference>, InvalidNetwork> {
     let mut equal_at = Time::ZERO;
+    let settled = settled(scenario);
     let mut worlds = pair(protocol, scenario, graph)?;
     for now in checks(scenario) {
         worlds.iter_mut().for_each(|world| world.run_until(now));
@@ -249,11 +270,12 @@ pub fn verify<P: Protocol>(
         if worlds[0].is_quiet() {
             break;
         }
-        let nodes: Vec<_> = worlds[0]
-            .nodes()
-            .map(|node| protocol.snapshot(node))
-            .collect();
-        if may_stop(scenario, now) && protocol.progress(&nodes).is_complete() {
+        let stops = now > settled && may_stop(scenario, now);
+        if stops
+            && protocol
+                .progress(&snapshots(protocol, &worlds[0]))
+                .is_complete()
+        {
             break;
         }
     }
@@ -261,11 +283,11 @@ pub fn verify<P: Protocol>(
 }
 
 /// One history computed in two ways that have as little in common as can be.
-fn pair<P: Protocol>(
-    protocol: &P,
+fn pair<'a, P: Protocol>(
+    protocol: &'a P,
     scenario: &Scenario,
-    graph: &Graph,
-) -> Result<[World<P::Node>; 2], InvalidNetwork> {
+    graph: &'a Graph,
+) -> Result<[World<'a, P::Node>; 2], InvalidNetwork> {
     let parts = Layout {
         shards: 3,
         reverse: true,
@@ -280,7 +302,7 @@ fn pair<P: Protocol>(
 type Diverging = (NodeId, (Option<TraceEvent>, Option<TraceEvent>));
 
 /// The earliest event between two checks that is not the same in both worlds.
-fn first_difference<T>(mut worlds: [World<T>; 2], from: Time, to: Time) -> Option<Diverging> {
+fn first_difference<T>(mut worlds: [World<'_, T>; 2], from: Time, to: Time) -> Option<Diverging> {
     let [one, parts] = worlds.each_mut().map(|world| {
         world.run_until(from);
         world.begin_trace();
@@ -308,16 +330,25 @@ fn first_difference<T>(mut worlds: [World<T>; 2], from: Time, to: Time) -> Optio
     first.map(|(_, node, events)| (node, events))
 }
 
-fn start<P: Protocol>(
-    protocol: &P,
+/// The world of a scenario, at its start.
+///
+/// # Errors
+///
+/// [`InvalidNetwork`], as [`run`] has it.
+pub fn start<'a, P: Protocol>(
+    protocol: &'a P,
     scenario: &Scenario,
-    graph: &Graph,
+    graph: &'a Graph,
     layout: Layout,
-) -> Result<World<P::Node>, InvalidNetwork> {
-    World::new(&network(scenario), layout, |host| {
+) -> Result<World<'a, P::Node>, InvalidNetwork> {
+    World::new(&network(scenario), layout, |host, before| {
         let id = host.id();
         let neighbours = graph.neighbours(id);
-        protocol.start(host, Seat { id, neighbours })
+        let seat = Seat { id, neighbours };
+        match before {
+            None => protocol.start(host, seat),
+            Some(before) => protocol.restart(host, seat, before),
+        }
     })
 }
 

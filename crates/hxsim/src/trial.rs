@@ -14,7 +14,7 @@ use crate::report::human::WIDTH;
 use crate::report::picture::{Picture, ending};
 use crate::report::quantity::{bytes, count, duration, things};
 use crate::report::text::wrap;
-use crate::report::{Failure, FaultSpan, Outcome};
+use crate::report::{Failure, FaultSpan, Outcome, faults};
 use crate::run::{self, Difference, End, Run};
 use crate::scenario::Scenario;
 use crate::topology::{Graph, TopologyError};
@@ -176,7 +176,7 @@ fn graph(scenario: &Scenario) -> Result<Graph, Impossible> {
 
 /// How a run ended, once its bytes are accounted for.
 pub(crate) fn outcome<P: Protocol>(
-    run: &Run<P>,
+    run: &Run<'_, P>,
     totals: &NetworkTotals,
 ) -> (Outcome, Option<Failure>) {
     if let End::Broken(at, violation) = &run.end {
@@ -218,15 +218,14 @@ impl Trial {
         protocol: &P,
         scenario: &Scenario,
         graph: &Graph,
-        run: &Run<P>,
+        run: &Run<'_, P>,
         curve: Vec<Reached>,
     ) -> Self {
         let total = Counters::new(protocol, &run.world);
         let (outcome, failure) = outcome(run, &total.network);
         let mut missing = Vec::new();
         if outcome != Outcome::Converged {
-            let nodes: Vec<_> = run.world.nodes().map(|it| protocol.snapshot(it)).collect();
-            missing = protocol.missing(&nodes);
+            missing = protocol.missing(&run::snapshots(protocol, &run.world));
             missing.truncate(Self::LISTED_MAX);
         }
         let end = curve.last();
@@ -250,7 +249,7 @@ impl Trial {
             curve,
             network: total.network,
             node_bytes_max: total.node_bytes.iter().copied().max().unwrap_or(0),
-            faults: FaultSpan::of(&scenario.schedule),
+            faults: faults::spans(scenario),
             failure,
             missing,
         }
@@ -338,23 +337,26 @@ impl Trial {
 
     /// What went wrong by plan, in the order in which it began.
     fn faults(&self) -> String {
-        let groups: Vec<_> = self.faults.chunk_by(|a, b| a == b).collect();
+        let what = |fault: &FaultSpan| (fault.kind, fault.at_ns, fault.until_ns);
+        let groups: Vec<_> = self.faults.chunk_by(|a, b| what(a) == what(b)).collect();
         let each = groups.iter().take(FAULTS_SHOWN).map(|group| {
             let FaultSpan {
                 kind,
                 at_ns,
                 until_ns,
+                node,
             } = &group[0];
-            let times = match group.len() {
-                1 => String::new(),
-                number => format!("{number} × "),
+            let who = match (group.len(), node) {
+                (1, None) => kind.to_string(),
+                (1, Some(node)) => format!("{kind} of node {node},"),
+                (number, _) => format!("{number} × {kind}"),
             };
             let span = match until_ns {
                 Some(until) if until == at_ns => format!("at {}", duration(*at_ns)),
                 Some(until) => format!("{} to {}", duration(*at_ns), duration(*until)),
                 None => format!("from {} on", duration(*at_ns)),
             };
-            format!("{times}{kind} {span}")
+            format!("{who} {span}")
         });
         let mut each: Vec<_> = each.collect();
         if groups.len() > FAULTS_SHOWN {

@@ -265,9 +265,14 @@ impl Calendar {
         }
     }
 
+    /// The index of the window into which an event at `time` belongs.
+    pub(crate) const fn index(&self, time: Time) -> u64 {
+        time.as_nanos() / self.length
+    }
+
     /// The window into which an event at `time` belongs, and where its buffers come from.
     fn window(&mut self, time: Time) -> (&mut Window, &mut Pool) {
-        let index = time.as_nanos() / self.length;
+        let index = self.index(time);
         debug_assert!(index >= self.base, "an event belongs to the future");
         let window = if index - self.base < RING {
             &mut self.ring[(index % RING) as usize]

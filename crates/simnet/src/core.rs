@@ -6,6 +6,7 @@ use crate::calendar::{Calendar, Place, Span, Window};
 use crate::end::Waiter;
 use crate::event::{Event, Header, Kind, Record};
 use crate::executor::WakeInbox;
+use crate::life::Life;
 use crate::network::Plan;
 use crate::node::{Node, Side};
 use crate::timers::{Due, TimerKey};
@@ -43,6 +44,15 @@ pub(crate) struct Core {
     pub(crate) trace: Option<Vec<TraceEvent>>,
 }
 
+/// Whether the node is there from the start.
+fn first_life(plan: &Plan, id: NodeId) -> Life {
+    if plan.lives.joins(id) {
+        Life::ABSENT
+    } else {
+        Life::FIRST
+    }
+}
+
 /// The task being polled, and the address by which its waker is known.
 #[derive(Clone, Copy)]
 pub(crate) struct Polled {
@@ -63,7 +73,7 @@ impl Core {
         Self {
             shard,
             first: range.start,
-            nodes: range.map(|_| Node::default()).collect(),
+            nodes: range.map(|id| Node::new(first_life(&plan, id))).collect(),
             calendar: Calendar::new(window_ns),
             outboxes: (0..shards).map(|_| Window::default()).collect(),
             window: Window::default(),

@@ -54,6 +54,8 @@ pub(crate) enum WriterIs {
     Finished,
     /// The application has let go of the end, which lives on until what it sent has got through.
     Gone,
+    /// The same, by the end of its process; but what that kept of the end is still there, and until it is dropped the slot is not free.
+    Orphaned,
 }
 
 /// Who waits for one direction: a task of the node, a foreign waker kept aside, or nobody. An integer, for a waker takes 16 bytes.
@@ -153,6 +155,11 @@ impl End {
             accepted: 0,
             last_arrival: Time::ZERO,
         }
+    }
+
+    /// Whether nobody reads what arrives here, and nobody writes.
+    pub(crate) const fn is_let_go(&self) -> bool {
+        matches!(self.writer_is, WriterIs::Gone | WriterIs::Orphaned)
     }
 }
 

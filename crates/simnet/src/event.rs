@@ -23,10 +23,16 @@ pub(crate) enum Kind {
     Fin,
     Credit,
     Reset,
+    /// The schedule starts the node.
+    Start,
+    /// The schedule ends the node's process.
+    Leave,
+    /// The schedule takes the power from the node's machine.
+    Crash,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Cut,
         Self::Syn,
         Self::SynAck,
@@ -35,6 +41,9 @@ impl Kind {
         Self::Fin,
         Self::Credit,
         Self::Reset,
+        Self::Start,
+        Self::Leave,
+        Self::Crash,
     ];
 }
 

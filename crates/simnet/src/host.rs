@@ -14,15 +14,20 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::core::Core;
 use crate::draw::{Purpose, draw};
 use crate::executor::{Running, TaskWaker};
+use crate::life::Life;
 use crate::node::{Listening, Waiting};
 use crate::stream::Stream;
 use crate::{NodeId, Time};
 
 /// What a node's code has of the world: its clock, its entropy, its tasks and its network. Clones are the same host.
+///
+/// A host is that of one life of its node. Once that is over, what is left of it can do nothing: tasks are not run, sleeps do not end, and
+/// there is no network.
 #[derive(Clone)]
 pub struct Host {
     pub(crate) core: Rc<RefCell<Core>>,
     pub(crate) id: NodeId,
+    pub(crate) life: Life,
 }
 
 const RNG: Purpose = Purpose::new("simnet.rng");
@@ -40,6 +45,17 @@ impl Host {
         core
     }
 
+    /// How often the node has started before: 0 until it restarts.
+    pub const fn incarnation(&self) -> u32 {
+        self.life.incarnation()
+    }
+
+    /// The same as [`Host::core_mut`]; `None` if the node has stopped since.
+    fn living_core(&self) -> Option<RefMut<'_, Core>> {
+        let mut core = self.core_mut();
+        (core.node(self.id).life == self.life).then_some(core)
+    }
+
     /// How many nodes the network has.
     pub fn nodes(&self) -> u32 {
         self.core.borrow().plan.nodes
@@ -52,7 +68,9 @@ impl Host {
 
     /// Runs a task on this node. It is first polled at the current instant, after the task that spawns it.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        let mut core = self.core_mut();
+        let Some(mut core) = self.living_core() else {
+            return;
+        };
         let (id, inbox) = (self.id, core.inbox.clone());
         let node = core.node(id);
         let slot = node.task_slot();
@@ -119,9 +137,11 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` if the node listens on it already.
+    /// `AddrInUse` if the node listens on it already, `NetworkDown` if it has stopped.
     pub fn listen(&self, port: u16) -> io::Result<Listener> {
-        let mut core = self.core_mut();
+        let Some(mut core) = self.living_core() else {
+            return Err(io::ErrorKind::NetworkDown.into());
+        };
         let listeners = &mut core.node(self.id).listeners;
         if listeners.iter().any(|it| it.port == port) {
             return Err(io::ErrorKind::AddrInUse.into());
@@ -145,10 +165,12 @@ impl Host {
     /// # Errors
     ///
     /// `ConnectionRefused` if nothing listens there, `ConnectionReset` if a fault cuts the attempt, `TimedOut` if there is no answer within
-    /// the stream timeout, `AddrNotAvailable` if there is no such node.
+    /// the stream timeout, `AddrNotAvailable` if there is no such node, `NetworkDown` if this one has stopped.
     pub async fn connect(&self, dest: NodeId, port: u16) -> io::Result<Stream> {
         let (stream, timeout) = {
-            let mut core = self.core_mut();
+            let Some(mut core) = self.living_core() else {
+                return Err(io::ErrorKind::NetworkDown.into());
+            };
             if dest >= core.plan.nodes {
                 return Err(io::ErrorKind::AddrNotAvailable.into());
             }
@@ -195,7 +217,9 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let mut core = this.host.core_mut();
+        let Some(mut core) = this.host.living_core() else {
+            return Poll::Pending;
+        };
         if core.now >= this.deadline {
             return Poll::Ready(());
         }
@@ -247,11 +271,14 @@ impl Listener {
 
     /// Polls for the next connection.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<(Stream, NodeId)> {
-        let mut core = self.host.core_mut();
+        let Some(mut core) = self.host.living_core() else {
+            return Poll::Pending;
+        };
         let polled = core.polled;
         let node = core.node(self.host.id);
         let listening = node.listeners.iter_mut().find(|it| it.port == self.port);
-        let listening = listening.expect("a listener's port is open as long as it lives");
+        let listening =
+            listening.expect("a listener's port is open as long as it and its node live");
         if let Some(slot) = listening.backlog.pop_front() {
             if listening.backlog.is_empty() {
                 listening.backlog = Default::default();
@@ -275,6 +302,9 @@ impl Drop for Listener {
         let Ok(mut core) = self.host.core.try_borrow_mut() else {
             return;
         };
+        if core.node(self.host.id).life != self.host.life {
+            return;
+        }
         let listeners = &mut core.node(self.host.id).listeners;
         let at = listeners.iter().position(|it| it.port == self.port);
         let closed = at.map(|at| listeners.swap_remove(at));

@@ -22,7 +22,7 @@
 //! }
 //!
 //! let network = Network::new(2, 42, Link::constant(Duration::from_millis(10)));
-//! let mut world = World::new(&network, Layout::default(), |host| {
+//! let mut world = World::new(&network, Layout::default(), |host, _| {
 //!     host.spawn({ let host = host.clone(); async move { greet(host).await.expect("the network is fine") } });
 //! })?;
 //! world.run_until(Time::from_secs(1));
@@ -34,7 +34,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`Schedule`], [`Fault`] |
+//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`Schedule`], [`Fault`], [`Lives`] |
 //! | say what links are like | [`Link`], [`Jitter`], [`Quantiles`], [`Bandwidth`], [`Access`], [`Regions`] |
 //! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`TraceEvent`] |
 //! | write a node | [`Host`], [`Listener`], [`Stream`], [`Sleep`] |
@@ -64,6 +64,22 @@
 //!
 //! Left out: congestion control, queues that overflow, and the bytes of headers and acknowledgements.
 //!
+//! # Nodes that come and go
+//!
+//! A [`Schedule`] has nodes start and stop at dated instants. What is lost is decided by what TCP and a machine would do:
+//!
+//! | fault | the node's code | its streams, seen by their other ends | what is sent to it then |
+//! |---|---|---|---|
+//! | [`Fault::Join`] | starts for the first time | there were none | lost before that: a dial is repeated, and times out |
+//! | [`Fault::Leave`] | dropped, as when a process exits | what was written arrives, then the end | dials are refused, data is answered by a reset |
+//! | [`Fault::Crash`] | dropped, as by a loss of power | nothing; who writes times out, who only reads never learns | lost until it restarts |
+//! | [`Fault::Restart`] | starts anew | streams of its last life are reset once their other ends write | arrives |
+//!
+//! The function that was given to [`World::new`] starts a node whenever it is time, with a [`Host`] that counts its lives
+//! ([`Host::incarnation`]) and what was kept of the last one. Draws, digests and byte counts go on from life to life. What is left of a life that is
+//! over - hosts, streams, listeners that somebody outside kept - does nothing any more. The schedule is known beforehand, so whether a segment is
+//! heard is decided, like a loss, when it is sent: [`Lives`] says who is up when.
+//!
 //! # What leaks
 //!
 //! Determinism ends where code asks the machine: clocks (`Instant::now`), entropy (`rand::rng`, `RandomState`), threads, and
@@ -80,6 +96,7 @@ mod executor;
 mod fault;
 pub mod fixed;
 mod host;
+mod life;
 mod link;
 mod network;
 mod node;
@@ -97,6 +114,7 @@ mod world;
 pub use bandwidth::{Access, Bandwidth};
 pub use fault::{Fault, Schedule};
 pub use host::{Elapsed, Host, Listener, Sleep};
+pub use life::{Lives, Misfit};
 pub use link::{Jitter, Link, Links, Probability, StreamModel};
 pub use network::{InvalidNetwork, Layout, Network};
 pub use node::Carried;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::route::Routes;
-use crate::{Fault, Link, Links, NodeId, Regions, Schedule, StreamModel, Time};
+use crate::{Fault, Link, Links, Lives, Misfit, NodeId, Regions, Schedule, StreamModel, Time};
 
 /// A network of nodes and all that will happen to it. With the nodes' own code it determines the history, bit for bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Network {
                     && until.is_none_or(|until| time < until)
                     && group(source) != group(dest)
             }
-            Fault::Cut { .. } => false,
+            _ => false,
         })
     }
 
@@ -85,7 +85,14 @@ impl Network {
                     known(between.0)?;
                     known(between.1)?;
                 }
+                Fault::Join { node, .. }
+                | Fault::Leave { node, .. }
+                | Fault::Crash { node, .. }
+                | Fault::Restart { node, .. } => known(*node)?,
             }
+        }
+        if let Some(misfit) = self.faults.lives().misfits().first() {
+            return Err(InvalidNetwork::Life(*misfit));
         }
         Ok(())
     }
@@ -131,6 +138,8 @@ pub enum InvalidNetwork {
     },
     /// A partition names a node twice.
     Overlap(NodeId),
+    /// A fault starts a node that is up, or stops one that is not.
+    Life(Misfit),
     /// More regions than [`Regions::MOST`].
     ManyRegions(usize),
     /// A link is that of a region that is not there.
@@ -158,6 +167,7 @@ impl fmt::Display for InvalidNetwork {
                 write!(f, "node {node} is named, but there are only {nodes} nodes")
             }
             Self::Overlap(node) => write!(f, "node {node} is in two groups of one partition"),
+            Self::Life(misfit) => misfit.fmt(f),
             Self::ManyRegions(count) => {
                 write!(f, "{count} regions are too many, at most {}", Regions::MOST)
             }
@@ -179,6 +189,7 @@ pub(crate) struct Plan {
     pub(crate) streams: StreamModel,
     pub(crate) routes: Routes,
     partitions: Vec<Partition>,
+    pub(crate) lives: Lives,
 }
 
 #[derive(Debug)]
@@ -215,6 +226,7 @@ impl Plan {
             streams: network.streams.clone(),
             routes: Routes::new(&network.links, network.seed, network.nodes),
             partitions: partitions.collect(),
+            lives: network.faults.lives(),
         })
     }
 

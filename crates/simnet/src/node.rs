@@ -7,6 +7,7 @@ use crate::draw::{Purpose, bounded, draw};
 use crate::end::{End, Trouble, Unread};
 use crate::event::Header;
 use crate::executor::Task;
+use crate::life::Life;
 use crate::timers::Timers;
 use crate::{NodeId, Time};
 
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     /// The same for the ends of streams.
     pub(crate) free_end: u32,
     pub(crate) rngs: u32,
+    pub(crate) life: Life,
 }
 
 /// What a node has once combinators wait for its streams, or once streams of it are gone.
@@ -125,8 +127,8 @@ const TOUCHED: usize = 16;
 
 const TASK_ORDER: Purpose = Purpose::new("simnet.task_order");
 
-impl Default for Node {
-    fn default() -> Self {
+impl Node {
+    pub(crate) fn new(life: Life) -> Self {
         Self {
             tasks: Vec::new(),
             free_task: NO_SLOT,
@@ -139,14 +141,13 @@ impl Default for Node {
             rare: None,
             order: 0,
             rngs: 0,
+            life,
             task_draws: 0,
             digest: 0,
             carried: Carried::default(),
         }
     }
-}
 
-impl Node {
     /// Reads something of every cache line that the node's events may need; see [`Core::touch`](crate::core::Core::touch).
     pub(crate) fn touch(&self) -> u64 {
         let tasks = self.tasks.iter().take(TOUCHED).step_by(2);
@@ -240,9 +241,18 @@ impl Node {
         self.rare.get_or_insert_default()
     }
 
-    /// Puts a task on the list of those to poll, once.
+    /// Takes all tasks out.
+    pub(crate) fn take_tasks(&mut self) -> Vec<Task> {
+        self.ready = Vec::new();
+        self.free_task = NO_SLOT;
+        std::mem::take(&mut self.tasks)
+    }
+
+    /// Puts a task on the list of those to poll, once. A waker may outlive its task, and what it wakes then, if anything, is polled in vain.
     pub(crate) fn wake(&mut self, slot: u32) {
-        let task = &mut self.tasks[slot as usize];
+        let Some(task) = self.tasks.get_mut(slot as usize) else {
+            return;
+        };
         if !task.queued {
             task.queued = true;
             self.ready.push(slot);

@@ -14,7 +14,7 @@ use crate::event::{Event, FAULT, Header, Kind, Record};
 use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::timers::TimerKey;
-use crate::{Host, NodeId, Time};
+use crate::{Fault, Host, NodeId, Time};
 
 /// Some of the nodes, with all that is underway to them. A world is one shard or many; each runs a window alone, then they trade
 /// what was sent. The same object can stand on a thread or a machine of its own.
@@ -25,9 +25,14 @@ pub(crate) struct Shard<T> {
     reverse: bool,
     /// The places of a window's events; the buffer serves every window.
     places: Vec<Place>,
-    /// What the application keeps of each node.
-    pub(crate) nodes: Vec<T>,
+    /// The scheduled faults that concern these nodes and whose window has not come yet, the earliest last.
+    scheduled: Vec<Event>,
+    /// What the application keeps of each node; `None` if it has never started.
+    pub(crate) nodes: Vec<Option<T>>,
 }
+
+/// Starts a node; what was kept of its life before, if it had one, goes in, and what to keep of this one comes out.
+pub(crate) type Start<'a, T> = dyn FnMut(Host, Option<T>) -> T + 'a;
 
 impl<T> Shard<T> {
     pub(crate) fn new(
@@ -36,7 +41,7 @@ impl<T> Shard<T> {
         window_ns: u64,
         reverse: bool,
         inbox: &Arc<WakeInbox>,
-        start: &mut impl FnMut(Host) -> T,
+        start: &mut Start<'_, T>,
     ) -> Self {
         let core = Rc::new(RefCell::new(Core::new(
             plan.clone(),
@@ -47,7 +52,8 @@ impl<T> Shard<T> {
         let range = plan.range(shard);
         let nodes = range.clone().map(|id| {
             let core = core.clone();
-            start(Host { core, id })
+            let life = core.borrow_mut().node(id).life;
+            life.is_up().then(|| start(Host { core, id, life }, None))
         });
         let nodes = nodes.collect();
         Self {
@@ -56,28 +62,68 @@ impl<T> Shard<T> {
             range,
             reverse,
             places: Vec::new(),
+            scheduled: Vec::new(),
             nodes,
         }
     }
 
-    /// Puts a cut into the calendar of a node, if it is one of this shard's.
-    pub(crate) fn schedule_cut(&self, number: u32, at: Time, id: NodeId, other: NodeId) {
-        if self.range.contains(&id) {
-            let event = Event {
+    /// Takes over what the schedule has in store for this shard's nodes.
+    pub(crate) fn schedule(&mut self, faults: &[Fault]) {
+        for (number, fault) in (0..).zip(faults) {
+            let at = fault.at();
+            let event = |kind, dest, word| Event {
                 time: at,
-                dest: id,
+                dest,
                 source: FAULT,
                 order: number,
                 record: Record {
-                    kind: Kind::Cut,
+                    kind,
                     length: 0,
                     header: Header {
-                        word: other,
+                        word,
                         ..Header::default()
                     },
                 },
             };
-            self.core.borrow_mut().calendar.push(&event, &[]);
+            let events = match *fault {
+                // It is looked up by those who send.
+                Fault::Partition { .. } => [None; 2],
+                Fault::Cut {
+                    between: (a, b), ..
+                } => [event(Kind::Cut, a, b), event(Kind::Cut, b, a)].map(Some),
+                Fault::Join { node, .. } | Fault::Restart { node, .. } => {
+                    [Some(event(Kind::Start, node, 0)), None]
+                }
+                Fault::Leave { node, .. } => [Some(event(Kind::Leave, node, 0)), None],
+                Fault::Crash { node, .. } => [Some(event(Kind::Crash, node, 0)), None],
+            };
+            let own = events.into_iter().flatten();
+            self.scheduled
+                .extend(own.filter(|event| self.range.contains(&event.dest)));
+        }
+        self.scheduled
+            .sort_by_key(|event| std::cmp::Reverse(event.time));
+    }
+
+    /// The index of the first window in which something happens.
+    pub(crate) fn next_window(&self) -> Option<u64> {
+        let core = self.core.borrow();
+        let scheduled = self.scheduled.last();
+        let scheduled = scheduled.map(|event| core.calendar.index(event.time));
+        scheduled.into_iter().chain(core.calendar.next()).min()
+    }
+
+    /// Whether nothing will ever happen again unless someone outside causes it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.scheduled.is_empty() && self.core.borrow().is_quiet()
+    }
+
+    /// Moves the scheduled faults of a window into the calendar: the far future costs no window.
+    fn take_scheduled(&mut self, index: u64) {
+        let mut core = self.core.borrow_mut();
+        let calendar = &mut core.calendar;
+        while let Some(event) = self.scheduled.pop_if(|it| calendar.index(it.time) <= index) {
+            calendar.push(&event, &[]);
         }
     }
 
@@ -91,16 +137,17 @@ impl<T> Shard<T> {
     }
 
     /// Runs every node over the part of the window that lies before `end`.
-    pub(crate) fn run_window(&mut self, index: u64, end: Time) {
+    pub(crate) fn run_window(&mut self, index: u64, end: Time, start: &mut Start<'_, T>) {
+        self.take_scheduled(index);
         let mut places = std::mem::take(&mut self.places);
         let window = self.core_mut().calendar.take(index, end, &mut places);
         self.core_mut().window = window;
         put_in_order(self.plan.seed, &mut places);
         let groups = places.chunk_by(|a, b| a.dest == b.dest);
         if self.reverse {
-            self.run_groups(groups.rev(), end);
+            self.run_groups(groups.rev(), end, start);
         } else {
-            self.run_groups(groups, end);
+            self.run_groups(groups, end, start);
         }
         places.clear();
         self.places = places;
@@ -110,18 +157,23 @@ impl<T> Shard<T> {
     }
 
     /// Runs the nodes in turn.
-    fn run_groups<'a>(&self, groups: impl Iterator<Item = &'a [Place]> + Clone, end: Time) {
+    fn run_groups<'a>(
+        &mut self,
+        groups: impl Iterator<Item = &'a [Place]> + Clone,
+        end: Time,
+        start: &mut Start<'_, T>,
+    ) {
         let mut ahead = groups.clone().skip(AHEAD);
         for group in groups {
             if let Some(group) = ahead.next() {
                 self.core.borrow().touch(group);
             }
-            self.run_node(group, end);
+            self.run_node(group, end, start);
         }
     }
 
     /// Runs one node: its events of the window and its timers, in the one order that is the same for every layout.
-    fn run_node(&self, group: &[Place], end: Time) {
+    fn run_node(&mut self, group: &[Place], end: Time, start: &mut Start<'_, T>) {
         let Some(first) = group.first() else { return };
         let id = first.dest;
         let mut core = self.core.borrow_mut();
@@ -138,6 +190,12 @@ impl<T> Shard<T> {
                     core.now = place.time;
                     if let Some((event, payload)) = core.window.event(place) {
                         handle(&mut core, &event, payload);
+                        let kind = event.record.kind;
+                        if matches!(kind, Kind::Start | Kind::Leave | Kind::Crash) {
+                            drop(core);
+                            self.turn(id, kind, start);
+                            core = self.core.borrow_mut();
+                        }
                     }
                 }
                 Some(false) => {
@@ -159,6 +217,20 @@ impl<T> Shard<T> {
         if let Some((at, _)) = core.node(id).timers.next() {
             core.wake_node_at(id, at);
         }
+    }
+
+    /// Starts or stops a node. The application's code runs while nothing is borrowed.
+    fn turn(&mut self, id: NodeId, kind: Kind, start: &mut Start<'_, T>) {
+        if kind != Kind::Start {
+            let remains = self.core_mut().end_life(id, kind);
+            drop(remains);
+            return;
+        }
+        let life = self.core_mut().begin_life(id);
+        let core = self.core.clone();
+        let kept = &mut self.nodes[(id - self.range.start) as usize];
+        let before = kept.take();
+        *kept = Some(start(Host { core, id, life }, before));
     }
 
     /// Polls the node's tasks until none is ready, and keeps what they did not read.

@@ -55,6 +55,17 @@ impl Timers {
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+
+    /// Takes out what wakes tasks, and leaves what streams have set.
+    pub(crate) fn take_wakes(&mut self) -> Self {
+        let mut wakes = Self::default();
+        for (key, due) in std::mem::take(self).set.into_list() {
+            let wakes_task = matches!(due, Due::WakeTask(_) | Due::Wake(_));
+            let belongs = if wakes_task { &mut wakes } else { &mut *self };
+            belongs.insert(key, due);
+        }
+        wakes
+    }
 }
 
 /// Most nodes have a timer or two at a time, and a map would take half a kilobyte for them.
@@ -75,6 +86,13 @@ impl Default for Set {
 }
 
 impl Set {
+    fn into_list(self) -> Vec<(TimerKey, Due)> {
+        match self {
+            Self::Few(few) => few,
+            Self::Many(many) => many.into_iter().collect(),
+        }
+    }
+
     fn first(&self) -> Option<TimerKey> {
         match self {
             Self::Few(few) => few.last().map(|(key, _)| *key),

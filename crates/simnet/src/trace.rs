@@ -52,6 +52,9 @@ impl fmt::Display for TraceEvent {
             Some(Kind::Fin) => "end",
             Some(Kind::Credit) => "credit",
             Some(Kind::Reset) => "reset",
+            Some(Kind::Start) => "started",
+            Some(Kind::Leave) => "left",
+            Some(Kind::Crash) => "crashed",
         };
         write!(f, "{} node {}: {what}", self.time, self.node)?;
         if self.source == FAULT {
@@ -65,7 +68,7 @@ impl fmt::Display for TraceEvent {
                 ", stream {}, segment {}, {} bytes",
                 self.slot, self.sequence, self.length
             )?,
-            None | Some(Kind::Cut) => {}
+            None | Some(Kind::Cut | Kind::Start | Kind::Leave | Kind::Crash) => {}
             _ => write!(f, ", stream {}", self.slot)?,
         }
         write!(f, " [{:016x}]", self.digest)

@@ -6,26 +6,30 @@ use crate::draw::fold;
 use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::node::Carried;
-use crate::shard::Shard;
+use crate::shard::{Shard, Start};
 use crate::time::nanos;
 use crate::trace::TraceEvent;
-use crate::{Fault, Host, InvalidNetwork, Layout, Network, NodeId, Time};
+use crate::{Host, InvalidNetwork, Layout, Network, NodeId, Time};
 
-/// A network that runs. `T` is what the application keeps of each node, to look at it from outside.
+/// A network that runs. `T` is what the application keeps of each node, to look at it from outside; `'a` is how long what starts nodes lives.
 ///
 /// Time passes in [`World::run_until`] only. Between two calls every node stands at the same instant, a *cut*: what looks at more than one
 /// node looks there.
-pub struct World<T> {
+pub struct World<'a, T> {
     shards: Vec<Shard<T>>,
+    start: Box<Start<'a, T>>,
     plan: Rc<Plan>,
     inbox: Arc<WakeInbox>,
     lookahead: Duration,
     now: Time,
 }
 
-impl<T> World<T> {
+impl<'a, T> World<'a, T> {
     /// Builds the network; `start` is called for each node in order and returns what to keep of it. Tasks that it spawns first run
     /// when the world does.
+    ///
+    /// A node that joins or restarts by the schedule is started when its time has come. `start` is then given what was kept of the node's last
+    /// life, if it had one: to add up figures, or because something of it outlives a process, as a disk does.
     ///
     /// # Errors
     ///
@@ -33,28 +37,21 @@ impl<T> World<T> {
     pub fn new(
         network: &Network,
         layout: Layout,
-        mut start: impl FnMut(Host) -> T,
+        mut start: impl FnMut(Host, Option<T>) -> T + 'a,
     ) -> Result<Self, InvalidNetwork> {
         let plan = Rc::new(Plan::new(network, layout)?);
         let lookahead = nanos(network.links.lookahead());
         let window_ns = (lookahead / u64::from(layout.windows.max(1))).max(1);
         let inbox = Arc::default();
-        let shards: Vec<_> = (0..plan.shards)
-            .map(|shard| {
-                let plan = plan.clone();
-                Shard::new(plan, shard, window_ns, layout.reverse, &inbox, &mut start)
-            })
-            .collect();
-        for (number, fault) in (0..).zip(&network.faults.faults) {
-            if let Fault::Cut { at, between } = fault {
-                for shard in &shards {
-                    shard.schedule_cut(number, *at, between.0, between.1);
-                    shard.schedule_cut(number, *at, between.1, between.0);
-                }
-            }
-        }
+        let shards = (0..plan.shards).map(|shard| {
+            let plan = plan.clone();
+            let mut shard = Shard::new(plan, shard, window_ns, layout.reverse, &inbox, &mut start);
+            shard.schedule(&network.faults.faults);
+            shard
+        });
         Ok(Self {
-            shards,
+            shards: shards.collect(),
+            start: Box::new(start),
             plan,
             inbox,
             lookahead: network.links.lookahead(),
@@ -74,7 +71,7 @@ impl<T> World<T> {
                 break;
             }
             for shard in &mut self.shards {
-                shard.run_window(index, end.min(time));
+                shard.run_window(index, end.min(time), &mut *self.start);
             }
             self.exchange();
             if end >= time {
@@ -105,23 +102,56 @@ impl<T> World<T> {
 
     /// Whether nothing will ever happen again unless someone outside causes it.
     pub fn is_quiet(&self) -> bool {
-        let quiet = |shard: &Shard<T>| shard.core().is_quiet();
-        self.shards.iter().all(quiet)
+        self.shards.iter().all(Shard::is_quiet)
     }
 
-    /// What the application keeps of each node, in order.
+    /// What the application keeps of each node, in order. One that has not joined yet is passed over; of one that has stopped it is what was
+    /// kept when it ran.
     pub fn nodes(&self) -> impl Iterator<Item = &T> {
-        self.shards.iter().flat_map(|shard| &shard.nodes)
+        self.shards
+            .iter()
+            .flat_map(|shard| shard.nodes.iter().flatten())
     }
 
-    /// What the application keeps of one node.
+    /// The nodes that are up, in order, with what the application keeps of them.
+    pub fn nodes_up(&self) -> impl Iterator<Item = (NodeId, &T)> {
+        let all = (0..).zip(self.shards.iter().flat_map(|shard| &shard.nodes));
+        all.filter_map(|(id, kept)| Some((id, kept.as_ref().filter(|_| self.is_up(id))?)))
+    }
+
+    /// Whether a node is up: it has joined, and has not stopped since it last started.
     ///
     /// # Panics
     ///
     /// If there is no such node.
+    pub fn is_up(&self, id: NodeId) -> bool {
+        let (shard, place) = self.place(id);
+        shard.core().nodes()[place].life.is_up()
+    }
+
+    /// What the application keeps of one node; `None` if it has not joined yet. Of one that has stopped it is what was kept when it ran.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node.
+    pub fn kept(&self, id: NodeId) -> Option<&T> {
+        let (shard, place) = self.place(id);
+        shard.nodes[place].as_ref()
+    }
+
+    /// The same of a node that has joined.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node, or it has not joined yet.
     pub fn node(&self, id: NodeId) -> &T {
+        self.kept(id).expect("the node has joined")
+    }
+
+    fn place(&self, id: NodeId) -> (&Shard<T>, usize) {
         let shard = self.plan.shard_of(id);
-        &self.shards[shard as usize].nodes[(id - self.plan.range(shard).start) as usize]
+        let place = id - self.plan.range(shard).start;
+        (&self.shards[shard as usize], place as usize)
     }
 
     /// Equal digests mean equal histories: every event of every node is folded into it.
@@ -223,8 +253,7 @@ impl<T> World<T> {
     }
 
     fn next_window(&self) -> Option<u64> {
-        let next = |shard: &Shard<T>| shard.core().calendar.next();
-        self.shards.iter().filter_map(next).min()
+        self.shards.iter().filter_map(Shard::next_window).min()
     }
 
     /// Trades what the shards' nodes sent to each other.
@@ -254,7 +283,7 @@ mod tests {
     fn what_a_stream_has_accepted_is_counted_beyond_four_gibibytes() {
         let link = Link::constant(Duration::from_millis(1));
         let network = Network::new(2, 1, link);
-        let world = World::new(&network, Layout::default(), |host| {
+        let world = World::new(&network, Layout::default(), |host, _| {
             let id = host.id();
             host.clone().spawn(async move {
                 if id == 1 {

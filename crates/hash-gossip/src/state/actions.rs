@@ -271,17 +271,22 @@ impl<H: Host, K: Default> Voice<'_, H, K> {
         requests
     }
 
-    /// Says a batch in one AVAILABLE.
+    /// Says a batch in one AVAILABLE, except for what was evicted while it waited to be said.
     fn provide(&mut self, batch: &[Action]) -> Result<(), Misuse> {
+        let held = batch
+            .iter()
+            .map(Action::hash)
+            .filter(|&hash| self.catalogue.holds(hash));
         let mut hashes = self.scratch.take_hashes();
-        hashes.extend(
-            batch
-                .iter()
-                .map(|advert| self.catalogue.hash(advert.hash())),
-        );
-        let provided = self.connection.provide(&hashes);
+        hashes.extend(held.map(|hash| self.catalogue.hash(hash)));
+        let provided = match hashes.as_slice() {
+            [] => None,
+            hashes => Some(self.connection.provide(hashes)),
+        };
         self.scratch.put_hashes(hashes);
-        self.counters.count(provided?);
+        if let Some(tag) = provided.transpose()? {
+            self.counters.count(tag);
+        }
         Ok(())
     }
 
@@ -290,7 +295,7 @@ impl<H: Host, K: Default> Voice<'_, H, K> {
         let wanted = batch
             .iter()
             .map(Action::hash)
-            .filter(|&hash| !self.catalogue.holds(hash));
+            .filter(|&hash| self.catalogue.lacks(hash));
         let mut hashes = self.scratch.take_hashes();
         hashes.extend(wanted.map(|hash| self.catalogue.hash(hash)));
         let asked = match hashes.as_slice() {

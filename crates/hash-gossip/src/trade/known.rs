@@ -26,6 +26,8 @@ pub(super) enum Standing {
     /// Somebody offers it: the index of its want.
     Wanted(u32),
     Held,
+    /// It was held, and shall not be again unless it is published.
+    Evicted,
 }
 
 /// Who said that they hold the hash.
@@ -67,6 +69,14 @@ impl Known {
 
     pub(super) fn forget_told(&mut self, peer: PeerIndex) {
         self.sets.remove(TOLD, peer);
+    }
+
+    /// What anybody was told is no longer so.
+    pub(super) fn forget_all_told(&mut self) {
+        match &mut self.sets {
+            Sets::Few(sets) => sets[TOLD] = 0,
+            Sets::Many(sets) => sets[TOLD] = PeerSet::default(),
+        }
     }
 }
 
@@ -119,6 +129,11 @@ impl Default for Sets {
 }
 
 impl Standing {
+    /// Whether nobody needs to be asked for it, whoever offers it.
+    pub(super) const fn is_settled(self) -> bool {
+        matches!(self, Self::Held | Self::Evicted)
+    }
+
     pub(super) fn wanted(want: usize) -> Self {
         // There are no more wants than hashes, and those are numbered in 32 bits.
         Self::Wanted(want as u32)

@@ -24,6 +24,7 @@ use known::Standing;
 /// - Holders are asked in turn, none twice on one connection, with two exceptions: a peer that refused is asked again
 ///   once it offers the hash again, and one whose answer broke off after a pause when no other is left. A peer whose
 ///   content was wrong is not.
+/// - What was evicted is not asked for, whoever offers it.
 /// - All that is known of a peer is forgotten with its connection.
 ///
 /// The invariant which everything here keeps: *a wanted hash is asked for whenever there is someone to ask*.
@@ -204,7 +205,7 @@ impl Trade {
     /// Lets go of a hash that is not held once nobody offers it.
     fn forget_unoffered(&mut self, hashes: &mut impl Knowledge<Known>, hash: HashIndex) {
         let known = hashes.of_mut(hash);
-        if !known.offered().is_empty() || known.standing == Standing::Held {
+        if !known.offered().is_empty() || known.standing.is_settled() {
             return;
         }
         if let Standing::Wanted(want) = std::mem::take(known).standing {
@@ -306,7 +307,7 @@ impl Strategy for Trade {
         now: Duration,
     ) {
         let known = hashes.of_mut(hash);
-        if known.standing == Standing::Held {
+        if known.standing.is_settled() {
             known.note_offer(peer);
             return;
         }
@@ -347,9 +348,10 @@ impl Strategy for Trade {
             }
         }
         let known = hashes.of_mut(hash);
+        let was_counted = known.standing != Standing::Evicted;
         known.standing = Standing::Held;
         let offered = known.offered();
-        if let Some(offers) = &mut self.offers {
+        if was_counted && let Some(offers) = &mut self.offers {
             for peer in offered.iter() {
                 offers[peer.index()] -= 1;
             }
@@ -359,6 +361,12 @@ impl Strategy for Trade {
             known.note_told(peer);
             self.actions.push(Action::Advertise { peer, hash });
         }
+    }
+
+    fn handle_evicted(&mut self, hashes: &mut impl Knowledge<Known>, hash: HashIndex) {
+        let known = hashes.of_mut(hash);
+        known.standing = Standing::Evicted;
+        known.forget_all_told();
     }
 
     fn handle_progress(&mut self, peer: PeerIndex, now: Duration) {
@@ -377,6 +385,9 @@ impl Strategy for Trade {
         if known.standing == Standing::Held {
             // It was passed over when the others were told, as it had seemed to know.
             self.advertise(known, peer, hash);
+            return;
+        }
+        if known.standing == Standing::Evicted {
             return;
         }
         if taken_back && let Some(offers) = &mut self.offers {

@@ -22,6 +22,7 @@ enum Event {
     Disconnect(usize),
     Offer(usize, usize),
     Publish(usize),
+    Evict(usize),
     Answer(usize, usize),
     Refuse(usize, usize),
     Fail(usize, usize, Fault),
@@ -37,6 +38,7 @@ fn event() -> impl proptest::strategy::Strategy<Value = Event> {
         1 => peer.clone().prop_map(Event::Disconnect),
         6 => (peer.clone(), hash.clone()).prop_map(|(p, h)| Event::Offer(p, h)),
         1 => hash.clone().prop_map(Event::Publish),
+        1 => hash.clone().prop_map(Event::Evict),
         1 => (peer.clone(), hash.clone()).prop_map(|(p, h)| Event::Answer(p, h)),
         2 => (peer.clone(), hash.clone()).prop_map(|(p, h)| Event::Refuse(p, h)),
         2 => (peer.clone(), hash, fault).prop_map(|(p, h, f)| Event::Fail(p, h, f)),
@@ -51,6 +53,7 @@ struct Model {
     now: Duration,
     up: BTreeSet<usize>,
     held: BTreeSet<usize>,
+    evicted: BTreeSet<usize>,
     /// What a peer has said or was told on its connection.
     offered: BTreeSet<(usize, usize)>,
     told: BTreeSet<(usize, usize)>,
@@ -87,11 +90,17 @@ impl Model {
                 trade.handle_offered(hashes, peer, hash, now);
             }
             Event::Publish(hash) if self.held.insert(hash) => {
+                self.evicted.remove(&hash);
                 trade.handle_held(hashes, HashIndex::new(hash), None, now);
+            }
+            Event::Evict(hash) if self.held.remove(&hash) => {
+                self.evicted.insert(hash);
+                self.told.retain(|key| key.1 != hash);
+                trade.handle_evicted(hashes, HashIndex::new(hash));
             }
             Event::Answer(peer, hash) if self.settle(peer, hash) => {
                 self.progress.insert(peer, now);
-                let new = self.held.insert(hash);
+                let new = !self.evicted.contains(&hash) && self.held.insert(hash);
                 let (peer, hash) = index(peer, hash);
                 trade.handle_progress(peer, now);
                 if new {
@@ -159,6 +168,7 @@ impl Model {
                     let key = (peer.index(), hash.index());
                     assert!(self.offered.contains(&key), "never offered: {action:?}");
                     assert!(!self.held.contains(&key.1), "held: {action:?}");
+                    assert!(!self.evicted.contains(&key.1), "evicted: {action:?}");
                     assert!(!self.lied.contains(&key), "a liar: {action:?}");
                     assert!(!self.is_live(key.1), "asked for already: {action:?}");
                     if let Some(at) = self.failed.remove(&key) {
@@ -174,8 +184,10 @@ impl Model {
                 }
                 Action::Disconnect { .. } => panic!("nobody offered too much"),
                 Action::Forget { hash } => {
-                    let known = self.offered.iter().any(|key| key.1 == hash.index());
-                    assert!(!known && !self.held.contains(&hash.index()), "{action:?}");
+                    let hash = hash.index();
+                    let known = self.offered.iter().any(|key| key.1 == hash);
+                    let kept = self.held.contains(&hash) || self.evicted.contains(&hash);
+                    assert!(!known && !kept, "{action:?}");
                 }
             }
         }
@@ -200,6 +212,8 @@ impl Model {
                 if self.held.contains(&hash) {
                     let knows = self.told.contains(&key) || self.offered.contains(&key);
                     assert!(knows, "{peer} does not know of {hash}");
+                } else if self.evicted.contains(&hash) {
+                    assert!(!self.told.contains(&key), "{peer} was told of {hash}");
                 } else if !self.is_live(hash) && self.offered.contains(&key) {
                     let tried = self.asked.contains_key(&key)
                         || self.lied.contains(&key)
@@ -214,7 +228,7 @@ impl Model {
                 assert_eq!(trade.was_told(peer, knowledge), self.told.contains(&key));
             }
             let offered = self.offered.iter().any(|key| key.1 == hash);
-            let known = offered || self.held.contains(&hash);
+            let known = offered || self.held.contains(&hash) || self.evicted.contains(&hash);
             assert_eq!(trade.remembers(knowledge), known);
         }
     }

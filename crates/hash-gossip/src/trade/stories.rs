@@ -69,6 +69,12 @@ impl World {
         self.drain()
     }
 
+    fn evict(&mut self, hash: usize) -> Vec<Action> {
+        self.trade
+            .handle_evicted(&mut self.hashes, HashIndex::new(hash));
+        self.drain()
+    }
+
     fn progress(&mut self, peer: usize) {
         self.trade.handle_progress(PeerIndex::new(peer), self.now);
         assert_eq!(self.drain(), []);
@@ -352,6 +358,49 @@ fn what_is_published_here_is_not_fetched_any_more() {
         [cancel(ADA, 0), tell(BOB, 0), tell(CAT, 0)]
     );
     assert_eq!(world.wait(10 * STALL), []);
+}
+
+#[test]
+fn what_was_evicted_is_asked_for_by_nobody_and_told_anew_once_it_is_published() {
+    let mut world = World::new();
+    world.offer(ADA, 0);
+    assert_eq!(world.receive(ADA, 0), [tell(BOB, 0), tell(CAT, 0)]);
+    assert_eq!(world.evict(0), []);
+    assert_eq!(world.offer(BOB, 0), []);
+    assert_eq!(world.refuse(CAT, 0), []);
+    assert_eq!(world.disconnect(ADA), []);
+    assert_eq!(world.connect(ADA), [], "there is nothing to offer her");
+    assert!(world.remembers(0));
+    assert_eq!(world.wait(10 * STALL), []);
+    assert_eq!(
+        world.publish(0),
+        [tell(ADA, 0), tell(CAT, 0)],
+        "Bob holds it"
+    );
+}
+
+#[test]
+fn offers_of_what_was_evicted_count_for_nothing() {
+    let mut world = World::new();
+    world.publish(100);
+    world.evict(100);
+    for hash in 0..100 {
+        world.offer(ADA, hash);
+    }
+    let flood = Action::Disconnect {
+        peer: PeerIndex::new(ADA),
+    };
+    assert_eq!(world.offer(ADA, 101), [flood]);
+    assert_eq!(world.offer(ADA, 100), []);
+    world.publish(100);
+    assert_eq!(
+        world.offer(ADA, 101),
+        [flood],
+        "there is no room more than before"
+    );
+    world.evict(100);
+    world.refuse(ADA, 100);
+    assert_eq!(world.offer(ADA, 101), [flood]);
 }
 
 #[test]

@@ -52,13 +52,13 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
 }
 
 /// Runs a scenario while somebody may watch.
-pub(super) fn simulate(
+pub(super) fn simulate<'a>(
     path: &Path,
     scenario: &Scenario,
-    graph: &Graph,
-    gossip: &Gossip,
+    graph: &'a Graph,
+    gossip: &'a Gossip,
     console: &Console,
-) -> Result<(Report, Run<Gossip>), Failure> {
+) -> Result<(Report, Run<'a, Gossip>), Failure> {
     let mut watcher = Watcher::new(console);
     let run = run::run(gossip, scenario, graph, Layout::default(), |status| {
         watcher.look(|machine| progress::run(&scenario.name, &status, machine))

@@ -1,22 +1,26 @@
 use std::borrow::Cow;
 use std::slice;
 
-use simnet::NodeId;
+use simnet::{NodeId, World};
 
 use super::why::Inquest;
 use super::{Gossip, Seated};
 use crate::counters::Counters;
-use crate::metrics::{EdgeBytes, Metrics, Observed, Record};
-use crate::protocol::Protocol;
+use crate::metrics::{Attendance, EdgeBytes, Metrics, Observed, Record};
 use crate::report::{Lost, Measured, Missing, Outcome, Report};
-use crate::run::{Run, network};
+use crate::run::{Run, network, snapshots};
 use crate::scenario::{Measure, Scenario};
 use crate::topology::Graph;
 use crate::trial::outcome;
 use crate::workload::Item;
 
 /// What came of a run.
-pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gossip>) -> Report {
+pub fn report(
+    gossip: &Gossip,
+    scenario: &Scenario,
+    graph: &Graph,
+    run: &Run<'_, Gossip>,
+) -> Report {
     let world = &run.world;
     let total = Counters::new(gossip, world);
     let (metrics, measured) = figures(gossip, scenario, graph, run, &total);
@@ -32,33 +36,38 @@ pub fn report(gossip: &Gossip, scenario: &Scenario, graph: &Graph, run: &Run<Gos
     );
     report.failure = failure;
     report.measured = measured;
-    if outcome != Outcome::Converged {
+    if outcome != Outcome::Converged || !gossip.is_steady {
         report = explained(gossip, scenario, graph, run, report);
     }
     report.judged(&scenario.expect)
 }
 
-/// The same report with what is missing, and why.
+/// The same report with what is lost, and what is missing, and why.
 fn explained(
     gossip: &Gossip,
     scenario: &Scenario,
     graph: &Graph,
-    run: &Run<Gossip>,
+    run: &Run<'_, Gossip>,
     report: Report,
 ) -> Report {
-    let nodes: Vec<&Seated> = run.world.nodes().collect();
-    let holdings: Vec<_> = nodes.iter().map(|seated| gossip.snapshot(seated)).collect();
+    let world = &run.world;
+    let holdings = snapshots(gossip, world);
+    let network = network(scenario);
     let inquest = Inquest {
         gossip,
         graph,
-        network: network(scenario),
-        nodes,
+        scenario,
+        lives: network.faults.lives(),
+        network,
+        nodes: (0..scenario.nodes).map(|node| world.kept(node)).collect(),
         holdings: &holdings,
-        at: run.world.now(),
+        at: world.now(),
     };
-    report
-        .with_missing(missing(&inquest))
-        .with_lost(lost(&inquest))
+    let report = report.with_lost(lost(&inquest));
+    if report.outcome == Outcome::Converged {
+        return report;
+    }
+    report.with_missing(missing(&inquest))
 }
 
 /// The figures of the measuring interval, or of the whole run.
@@ -66,9 +75,10 @@ fn figures(
     gossip: &Gossip,
     scenario: &Scenario,
     graph: &Graph,
-    run: &Run<Gossip>,
+    run: &Run<'_, Gossip>,
     total: &Counters,
 ) -> (Metrics, Option<Measured>) {
+    let world = &run.world;
     let measure = scenario.measure;
     let interval = measure.map(|_| {
         // A run that was over before has counted nothing since.
@@ -76,23 +86,36 @@ fn figures(
         at(1).since(at(0))
     });
     let counted = interval.as_ref().unwrap_or(total);
-    let nodes = run.world.nodes();
-    let mut records: Vec<_> = nodes.map(|seated| records(gossip, seated)).collect();
-    let edge_bytes = edge_bytes(gossip, graph, counted, measure, &records);
+    let records = (0..scenario.nodes).map(|node| {
+        let up = world.kept(node).filter(|_| world.is_up(node));
+        up.map_or_else(Vec::new, |seated| seated.records(&gossip.numbers))
+    });
+    let mut records: Vec<_> = records.collect();
+    let mut attendance = attendance(gossip, scenario, world);
+    let edge_bytes = edge_bytes(gossip, graph, counted, measure, &records, &attendance);
     let items = match measure {
-        Some(measure) => Cow::Owned(published_within(measure, &gossip.items, &mut records)),
+        Some(measure) => {
+            let items = &gossip.items;
+            Cow::Owned(published_within(
+                measure,
+                items,
+                &mut records,
+                &mut attendance,
+            ))
+        }
         None => Cow::Borrowed(&gossip.items[..]),
     };
     let metrics = Metrics::new(&Observed {
         graph,
         items: &items,
         records: &records,
+        attendance: &attendance,
         tallies: slice::from_ref(&counted.sent),
         node_bytes: &counted.node_bytes,
         edge_bytes: &edge_bytes,
         network: counted.network,
     });
-    let ended = run.world.now();
+    let ended = world.now();
     let measured = measure.map(|measure| Measured {
         from_ns: measure.from.min(ended).as_nanos(),
         until_ns: measure.until.min(ended).as_nanos(),
@@ -101,20 +124,13 @@ fn figures(
     (metrics, measured)
 }
 
-fn records(gossip: &Gossip, seated: &Seated) -> Vec<Record> {
-    let records = seated.node.records().into_iter().filter_map(|record| {
-        Some(Record {
-            item: *gossip.numbers.get(&record.hash)?,
-            at: simnet::Time::ZERO + record.learned_at,
-            from: record.from,
-            receipts: record.receipts,
-        })
-    });
-    records.collect()
-}
-
-/// The items that are published within an interval. Records of others are dropped, and those that stay get the new numbers.
-fn published_within(measure: Measure, items: &[Item], records: &mut [Vec<Record>]) -> Vec<Item> {
+/// The items that are published within an interval. What is said of others is dropped, and those that stay get the new numbers.
+fn published_within(
+    measure: Measure,
+    items: &[Item],
+    records: &mut [Vec<Record>],
+    attendance: &mut Attendance,
+) -> Vec<Item> {
     let mut measured = Vec::new();
     let mut numbers = vec![None; items.len()];
     for (item, number) in items.iter().zip(&mut numbers) {
@@ -124,14 +140,51 @@ fn published_within(measure: Measure, items: &[Item], records: &mut [Vec<Record>
             measured.push(item.clone());
         }
     }
+    let renumber = |item: &mut u32| {
+        let number = numbers[*item as usize];
+        *item = number.unwrap_or_default();
+        number.is_some()
+    };
     for records in records {
-        records.retain_mut(|record| {
-            let number = numbers[record.item as usize];
-            record.item = number.unwrap_or_default();
-            number.is_some()
-        });
+        records.retain_mut(|record| renumber(&mut record.item));
     }
+    let Attendance { past, evicted, .. } = attendance;
+    past.retain_mut(|(_, record)| renumber(&mut record.item));
+    evicted.retain_mut(|(_, item)| renumber(item));
     measured
+}
+
+/// Who came and went.
+fn attendance(gossip: &Gossip, scenario: &Scenario, world: &World<'_, Seated>) -> Attendance {
+    let lives = scenario.faults().lives();
+    let mut attendance = Attendance::default();
+    for node in lives.nodes() {
+        if world.is_up(node) {
+            let since = lives.up_since(node, world.now());
+            attendance.started.insert(node, since);
+        } else {
+            attendance.absent.push(node);
+        }
+    }
+    let evicting = gossip.evictions.keys().copied();
+    let mut concerned: Vec<_> = lives.nodes().into_iter().chain(evicting).collect();
+    concerned.sort_unstable();
+    concerned.dedup();
+    for node in concerned {
+        let Some(seated) = world.kept(node) else {
+            continue;
+        };
+        // The run may have ended between two checks.
+        gossip.audit(seated);
+        let is_over = !world.is_up(node);
+        let past = seated.past_records(&gossip.numbers, is_over).into_iter();
+        attendance.past.extend(past.map(|record| (node, record)));
+        if !is_over {
+            let evicted = seated.evicted().into_iter();
+            attendance.evicted.extend(evicted.map(|item| (node, item)));
+        }
+    }
+    attendance
 }
 
 /// What went over each edge. A body that was the first went from its giver to its taker; of others it is not known who sent them.
@@ -141,6 +194,7 @@ fn edge_bytes(
     counted: &Counters,
     measure: Option<Measure>,
     records: &[Vec<Record>],
+    attendance: &Attendance,
 ) -> Vec<EdgeBytes> {
     let mut edges = vec![EdgeBytes::default(); graph.edges().len()];
     let mut of_edge = |a: NodeId, b: NodeId, wire: u64, payload: u64| {
@@ -153,13 +207,14 @@ fn edge_bytes(
     for &(source, dest, wire) in &counted.between {
         of_edge(source, dest, wire, 0);
     }
-    let counts = |record: &&Record| measure.is_none_or(|measure| measure.contains(record.at));
-    for (node, records) in (0..).zip(records) {
-        for record in records.iter().filter(counts) {
-            if let Some(from) = record.from {
-                let payload = gossip.items[record.item as usize].body.len();
-                of_edge(from, node, 0, payload as u64);
-            }
+    let held = (0..).zip(records);
+    let held = held.flat_map(|(node, records)| records.iter().map(move |record| (node, record)));
+    let past = attendance.past.iter().map(|(node, record)| (*node, record));
+    let counts = |record: &Record| measure.is_none_or(|measure| measure.contains(record.at));
+    for (node, record) in held.chain(past).filter(|(_, record)| counts(record)) {
+        if let Some(from) = record.from {
+            let payload = gossip.items[record.item as usize].body.len();
+            of_edge(from, node, 0, payload as u64);
         }
     }
     edges
@@ -170,12 +225,15 @@ fn missing(inquest: &Inquest<'_>) -> Vec<Missing> {
     for group in &inquest.gossip.groups {
         let wanted = inquest.gossip.wanted(group, inquest.holdings);
         for node in group {
-            let held = &inquest.holdings[*node as usize].held;
-            if held.count == wanted.count {
+            let holdings = inquest.holdings(*node);
+            let has = |number| {
+                holdings.is_some_and(|it| it.held.contains(number) || it.has_evicted(number))
+            };
+            if holdings.is_some_and(|it| it.held.count() == wanted.count()) {
                 continue;
             }
             for (number, item) in (0..).zip(&inquest.gossip.items) {
-                if wanted.contains(number) && !held.contains(number) && !inquest.is_lost(number) {
+                if wanted.contains(number) && !has(number) && !inquest.is_lost(number) {
                     // Beyond the list nobody reads the reason.
                     let listed = missing.len() < Report::LISTED_MAX;
                     missing.push(Missing {

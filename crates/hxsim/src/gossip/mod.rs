@@ -1,10 +1,14 @@
 //! Our own protocol as a scenario runs it: `hash-gossip` nodes on simulated hosts, what they must reach, and what came of it.
+//!
+//! There is no disk. A node that starts again after it left or crashed is as a process that is started on its directory: it holds what its workload
+//! gives it, publishes that again, what it had evicted too, and knows nothing else of its last life.
 
 mod account;
 mod host;
+mod item_set;
+mod seated;
 mod why;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -20,6 +24,9 @@ use crate::workload::Item;
 
 pub use account::report;
 pub use host::SimHost;
+use item_set::ItemSet;
+pub use seated::Seated;
+use seated::{Audit, Broken};
 
 /// The nodes of a scenario: `hash-gossip` with the scenario's workload.
 pub struct Gossip {
@@ -27,46 +34,31 @@ pub struct Gossip {
     numbers: BTreeMap<Hash, u32>,
     /// The items that each node publishes, in the order of their times.
     publications: BTreeMap<NodeId, Vec<u32>>,
+    /// The items that each node is made to let go of, in the order of the times.
+    evictions: BTreeMap<NodeId, Vec<(Time, u32)>>,
     config: Rc<Config>,
     scratch: Rc<Scratch>,
     strategy: Strategy,
-    /// The nodes that shall end with the same hashes.
+    /// The nodes that shall end with the same hashes. Nodes that are down at the end are in none.
     groups: Vec<Vec<NodeId>>,
-}
-
-/// A running node, and what the run has seen of it.
-pub struct Seated {
-    node: Node<SimHost>,
-    audit: RefCell<Audit>,
-}
-
-impl Seated {
-    /// The node itself, for those who look closer than checks do.
-    pub const fn node(&self) -> &Node<SimHost> {
-        &self.node
-    }
-}
-
-/// What has been checked of a node so far: each thing that it takes for new is looked at once.
-#[derive(Default)]
-struct Audit {
-    news: usize,
-    held: ItemSet,
-    violation: Option<(&'static str, String)>,
+    /// Every node is up all the time, all in one group, and keeps what it has.
+    is_steady: bool,
 }
 
 /// What a node holds at a check.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Holdings {
     held: ItemSet,
-    violation: Option<(&'static str, String)>,
+    /// What it was made to let go of in this life.
+    evicted: Option<Box<ItemSet>>,
+    violation: Option<Box<Broken>>,
 }
 
-/// A set of items, by their numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct ItemSet {
-    words: Vec<u64>,
-    count: u32,
+impl Holdings {
+    fn has_evicted(&self, item: u32) -> bool {
+        let evicted = self.evicted.as_ref();
+        evicted.is_some_and(|evicted| evicted.contains(item))
+    }
 }
 
 impl Gossip {
@@ -89,11 +81,25 @@ impl Gossip {
         for numbers in publications.values_mut() {
             numbers.sort_by_key(|number| items[*number as usize].at);
         }
+        let mut evictions: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for eviction in &scenario.evictions {
+            let bodies = eviction.bodies.iter();
+            let bodies = bodies.filter(|number| (**number as usize) < items.len());
+            let all: Vec<_> = bodies.map(|number| (eviction.at, *number)).collect();
+            for node in &eviction.nodes {
+                evictions.entry(*node).or_default().extend(&all);
+            }
+        }
+        evictions.values_mut().for_each(|all| all.sort_unstable());
         let groups = match scenario.run.goal {
-            Goal::Union => vec![(0..scenario.nodes).collect()],
+            Goal::Union => vec![why::lasting_nodes(scenario)],
             Goal::Component => why::lasting_components(scenario, graph),
         };
+        let all_in_one = groups.len() == 1 && groups[0].len() == scenario.nodes as usize;
+        let nobody_goes = scenario.faults().lives().nodes().is_empty();
         Ok(Self {
+            is_steady: all_in_one && nobody_goes && evictions.is_empty(),
+            evictions,
             numbers: (0..)
                 .zip(&items)
                 .map(|(number, item)| (item.hash.clone(), number))
@@ -111,35 +117,6 @@ impl Gossip {
     pub fn items(&self) -> &[Item] {
         &self.items
     }
-
-    /// Looks at what the node has taken for new since it was last looked at.
-    fn audit(&self, seated: &Seated) {
-        let audit = &mut *seated.audit.borrow_mut();
-        for record in seated.node.news(audit.news) {
-            audit.news += 1;
-            let Some(number) = self.numbers.get(&record.hash) else {
-                let what = format!("holds {}, which nobody published", record.hash);
-                audit
-                    .violation
-                    .get_or_insert(("only what was published", what));
-                continue;
-            };
-            let item = &self.items[*number as usize];
-            let body = seated.node.body(&record.hash);
-            if body.is_none_or(|body| body != item.body) {
-                let what = format!("holds another body for {}", record.hash);
-                audit
-                    .violation
-                    .get_or_insert(("bodies match their hashes", what));
-            }
-            if !audit.held.insert(*number) {
-                let what = format!("counts {} as new for the second time", record.hash);
-                audit
-                    .violation
-                    .get_or_insert(("nothing is new twice", what));
-            }
-        }
-    }
 }
 
 impl Protocol for Gossip {
@@ -147,65 +124,47 @@ impl Protocol for Gossip {
     type Snapshot = Holdings;
 
     fn start(&self, host: Host, seat: Seat<'_>) -> Seated {
-        let neighbours = seat.neighbours.iter().map(|peer| Neighbour {
-            address: *peer,
-            dial: seat.dials(*peer),
-        });
-        let sim = SimHost::new(host.clone(), self.scratch.clone());
-        let node = match self.strategy {
-            Strategy::Trade => Node::start(sim, self.config.clone(), neighbours.collect()),
-        };
-        let mut later = Vec::new();
-        for number in self.publications.get(&seat.id).into_iter().flatten() {
-            let item = &self.items[*number as usize];
-            match item.at {
-                Time::ZERO => node.publish_hashed(item.hash.clone(), item.body.clone()),
-                at => later.push((at, item.hash.clone(), item.body.clone())),
-            }
-        }
-        if !later.is_empty() {
-            let publisher = node.clone();
-            host.clone().spawn(async move {
-                for (at, hash, body) in later {
-                    host.sleep_until(at).await;
-                    publisher.publish_hashed(hash, body);
-                }
-            });
-        }
-        Seated {
-            node,
-            audit: RefCell::default(),
-        }
+        self.seat(host, seat, Audit::default())
+    }
+
+    /// The process begins anew with nothing but what its workload gives it, and publishes that again. Only figures outlive a life.
+    fn restart(&self, host: Host, seat: Seat<'_>, before: Seated) -> Seated {
+        self.audit(&before);
+        self.seat(host, seat, before.into_audit(&self.numbers))
     }
 
     fn snapshot(&self, seated: &Seated) -> Holdings {
         self.audit(seated);
-        let audit = seated.audit.borrow();
-        Holdings {
-            held: audit.held.clone(),
-            violation: audit.violation.clone(),
-        }
+        seated.holdings()
     }
 
-    fn progress(&self, nodes: &[Holdings]) -> Progress {
-        let have = nodes.iter().map(|node| u64::from(node.held.count)).sum();
-        let wanted = |group: &Vec<NodeId>| {
+    fn progress(&self, nodes: &[(NodeId, Holdings)]) -> Progress {
+        let mut progress = Progress::default();
+        for group in &self.groups {
             let wanted = self.wanted(group, nodes);
-            u64::from(wanted.count) * group.len() as u64
-        };
-        let of = self.groups.iter().map(wanted).sum();
-        Progress { have, of }
+            for node in group {
+                progress.of += u64::from(wanted.count());
+                if let Some(holdings) = of(nodes, *node) {
+                    progress.have += u64::from(holdings.held.count());
+                    let evicted = holdings.evicted.as_ref();
+                    let evicted = evicted.map_or(0, |evicted| evicted.count_in(&wanted));
+                    progress.of -= u64::from(evicted);
+                }
+            }
+        }
+        progress
     }
 
     fn sent(&self, seated: &Seated) -> Tally {
-        seated.node.sent()
+        seated.sent()
     }
 
-    fn invariant(&self, nodes: &[Holdings]) -> Result<(), Violation> {
-        for (node, holdings) in (0..).zip(nodes) {
-            if let Some((check, what)) = &holdings.violation {
+    fn invariant(&self, nodes: &[(NodeId, Holdings)]) -> Result<(), Violation> {
+        for (node, holdings) in nodes {
+            if let Some(broken) = &holdings.violation {
+                let (check, what) = &**broken;
                 return Err(Violation {
-                    node,
+                    node: *node,
                     check,
                     what: what.clone(),
                 });
@@ -216,53 +175,121 @@ impl Protocol for Gossip {
 }
 
 impl Gossip {
-    /// What every node of a group shall end with: what one of them publishes or holds.
-    fn wanted(&self, group: &[NodeId], nodes: &[Holdings]) -> ItemSet {
+    /// Starts a node and lets it publish: at once what is published by now, the rest in its time.
+    fn seat(&self, host: Host, seat: Seat<'_>, audit: Audit) -> Seated {
+        // Who comes late dials all its neighbours: those who would dial it may not know that it is there, or was away.
+        let late = host.now() > Time::ZERO;
+        let neighbours = seat.neighbours.iter().map(|peer| Neighbour {
+            address: *peer,
+            dial: late || seat.dials(*peer),
+        });
+        let sim = SimHost::new(host.clone(), self.scratch.clone());
+        let node = match self.strategy {
+            Strategy::Trade => Node::start(sim, self.config.clone(), neighbours.collect()),
+        };
+        let mut later = Vec::new();
+        for number in self.publications.get(&seat.id).into_iter().flatten() {
+            let item = &self.items[*number as usize];
+            if item.at <= host.now() {
+                node.publish_hashed(item.hash.clone(), item.body.clone());
+            } else {
+                later.push((item.at, item.hash.clone(), Some(item.body.clone())));
+            }
+        }
+        if let Some(evictions) = self.evictions.get(&seat.id) {
+            let due = evictions.iter().filter(|(at, _)| *at >= host.now());
+            later.extend(due.map(|(at, number)| {
+                let item = &self.items[*number as usize];
+                (*at, item.hash.clone(), None)
+            }));
+            later.sort_by_key(|(at, ..)| *at);
+        }
+        if !later.is_empty() {
+            let node = node.clone();
+            host.clone().spawn(async move {
+                for (at, hash, body) in later {
+                    host.sleep_until(at).await;
+                    match body {
+                        Some(body) => node.publish_hashed(hash, body),
+                        None => drop(node.evict(&hash)),
+                    }
+                }
+            });
+        }
+        Seated::new(seat.id, node, audit)
+    }
+
+    /// Looks at what the node has taken for new since it was last looked at, and at what it has let go of.
+    fn audit(&self, seated: &Seated) {
+        let evictions = self.evictions.get(&seated.id());
+        let evictions = evictions.map_or(&[][..], Vec::as_slice);
+        let evicts = |number: u32| evictions.iter().any(|(_, evicted)| *evicted == number);
+        let node = seated.node();
+        let audit = &mut *seated.audit_mut();
+        for record in node.news(audit.news) {
+            audit.news += 1;
+            let Some(number) = self.numbers.get(&record.hash) else {
+                let what = format!("holds {}, which nobody published", record.hash);
+                audit.note("only what was published", what);
+                continue;
+            };
+            let item = &self.items[*number as usize];
+            let gone_again = evicts(*number) && !node.holds(&record.hash);
+            if !gone_again && node.body(&record.hash).is_none_or(|body| body != item.body) {
+                let what = format!("holds another body for {}", record.hash);
+                audit.note("bodies match their hashes", what);
+            }
+            if audit.has_evicted(*number) {
+                let what = format!("holds {} again", record.hash);
+                audit.note("what was evicted does not come back", what);
+            } else if !audit.held.insert(*number) {
+                let what = format!("counts {} as new for the second time", record.hash);
+                audit.note("nothing is new twice", what);
+            }
+        }
+        for (_, number) in evictions {
+            let gone = || !node.holds(&self.items[*number as usize].hash);
+            if audit.held.contains(*number) && gone() {
+                audit.note_evicted(*number);
+            }
+        }
+    }
+
+    /// What every node of a group shall end with, but for what it let go of itself: what one of them publishes or holds.
+    fn wanted(&self, group: &[NodeId], nodes: &[(NodeId, Holdings)]) -> ItemSet {
         let mut wanted = ItemSet::default();
-        if group.len() == nodes.len() {
+        if self.is_steady {
             (0..).zip(&self.items).for_each(|(number, _)| {
                 wanted.insert(number);
             });
             return wanted;
         }
         for node in group {
-            wanted.unite(&nodes[*node as usize].held);
+            let holdings = of(nodes, *node);
+            if let Some(holdings) = holdings {
+                wanted.unite(&holdings.held);
+            }
+            let keeps = |number: u32| holdings.is_none_or(|it| !it.has_evicted(number));
             let published = self.publications.get(node).into_iter().flatten();
-            published.for_each(|number| {
-                wanted.insert(*number);
-            });
+            published
+                .filter(|number| keeps(**number))
+                .for_each(|number| {
+                    wanted.insert(*number);
+                });
         }
         wanted
     }
 }
 
-impl ItemSet {
-    fn contains(&self, number: u32) -> bool {
-        let word = self.words.get(number as usize / 64);
-        word.is_some_and(|word| word >> (number % 64) & 1 == 1)
-    }
-
-    /// False if it was there.
-    fn insert(&mut self, number: u32) -> bool {
-        let at = number as usize / 64;
-        if at >= self.words.len() {
-            self.words.resize(at + 1, 0);
-        }
-        let bit = 1 << (number % 64);
-        let new = self.words[at] & bit == 0;
-        self.words[at] |= bit;
-        self.count += u32::from(new);
-        new
-    }
-
-    fn unite(&mut self, other: &Self) {
-        self.words
-            .resize(self.words.len().max(other.words.len()), 0);
-        for (word, other) in self.words.iter_mut().zip(&other.words) {
-            *word |= other;
-        }
-        self.count = self.words.iter().map(|word| word.count_ones()).sum();
-    }
+/// What a node holds, of those that are up in order; `None`: it is down.
+fn of(nodes: &[(NodeId, Holdings)], id: NodeId) -> Option<&Holdings> {
+    // Nearly always nobody is down.
+    let at_its_place = nodes.get(id as usize).filter(|(node, _)| *node == id);
+    let found = at_its_place.or_else(|| {
+        let found = nodes.binary_search_by_key(&id, |(node, _)| *node);
+        found.ok().map(|at| &nodes[at])
+    });
+    found.map(|(_, holdings)| holdings)
 }
 
 fn config(scenario: &Scenario) -> Config {

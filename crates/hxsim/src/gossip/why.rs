@@ -1,8 +1,9 @@
 //! Why a node lacks what it should have: what its neighbours know, and what stands between it and the nearest holder.
 
-use simnet::{Fault, Network, NodeId, Time};
+use hash_gossip::Node;
+use simnet::{Fault, Lives, Network, NodeId, Time};
 
-use super::{Gossip, Holdings, Seated};
+use super::{Gossip, Holdings, Seated, SimHost};
 use crate::run::network;
 use crate::scenario::Scenario;
 use crate::topology::Graph;
@@ -11,22 +12,46 @@ use crate::topology::Graph;
 pub(super) struct Inquest<'a> {
     pub(super) gossip: &'a Gossip,
     pub(super) graph: &'a Graph,
+    pub(super) scenario: &'a Scenario,
     pub(super) network: Network,
-    pub(super) nodes: Vec<&'a Seated>,
-    pub(super) holdings: &'a [Holdings],
+    pub(super) lives: Lives,
+    /// What was kept of each node; none of one that has not joined.
+    pub(super) nodes: Vec<Option<&'a Seated>>,
+    /// Of the nodes that are up, in order.
+    pub(super) holdings: &'a [(NodeId, Holdings)],
     pub(super) at: Time,
 }
 
 impl Inquest<'_> {
-    /// Whether an item was published and no node holds it any more.
+    /// Whether an item was published, and no node that is up holds it any more or will publish it when it is back.
     pub(super) fn is_lost(&self, item: u32) -> bool {
-        let published = self.gossip.items[item as usize].at < self.at;
-        published && !self.holdings.iter().any(|node| node.held.contains(item))
+        let published = &self.gossip.items[item as usize];
+        let comes_back = |node: &NodeId| {
+            self.holdings(*node).is_none() && self.lives.starts_after(*node, self.last()).is_some()
+        };
+        published.at < self.at
+            && !self
+                .holdings
+                .iter()
+                .any(|(_, node)| node.held.contains(item))
+            && !published.holders.iter().any(comes_back)
+    }
+
+    /// What a node holds; `None`: it is down.
+    pub(super) fn holdings(&self, node: NodeId) -> Option<&Holdings> {
+        super::of(self.holdings, node)
+    }
+
+    fn holds(&self, node: NodeId, item: u32) -> bool {
+        self.holdings(node).is_some_and(|it| it.held.contains(item))
     }
 
     /// Why `node` lacks an item.
     pub(super) fn why(&self, node: NodeId, item: u32) -> String {
-        let holds = |peer: &NodeId| self.holdings[*peer as usize].held.contains(item);
+        if let Some(why) = self.absence(node, self.last()) {
+            return format!("the node is down: {why}");
+        }
+        let holds = |peer: &NodeId| self.holds(*peer, item);
         let near = self.graph.neighbours(node).iter().copied();
         let holders: Vec<NodeId> = near.filter(holds).collect();
         if !holders.is_empty() {
@@ -36,6 +61,15 @@ impl Inquest<'_> {
             return self.why_unreachable(node, item);
         };
         let (holder, hops) = (path[path.len() - 1], path.len() - 1);
+        let let_go = |node: &&NodeId| {
+            let holdings = self.holdings(**node);
+            holdings.is_some_and(|it| it.has_evicted(item))
+        };
+        if let Some(relay) = path.iter().find(let_go) {
+            return format!(
+                "never offered: node {relay} let go of it, on the way to the nearest holder, node {holder}, {hops} hops away"
+            );
+        }
         format!(
             "never offered: no neighbour has it yet, the nearest holder is node {holder}, {hops} hops away; more time may help"
         )
@@ -61,10 +95,9 @@ impl Inquest<'_> {
     /// Why a neighbour that holds the item has not given it.
     fn reason(&self, node: NodeId, peer: NodeId, item: u32) -> Reason {
         let hash = &self.gossip.items[item as usize].hash;
-        let (own, other) = (
-            &self.nodes[node as usize].node,
-            &self.nodes[peer as usize].node,
-        );
+        let (Some(own), Some(other)) = (self.node(node), self.node(peer)) else {
+            return Reason::held(", but not there yet".into());
+        };
         let fault = self.fault_between(node, peer, self.last());
         let fault = fault.map(|fault| format!(", and {fault}, stands between them"));
         let fault = fault.unwrap_or_default();
@@ -90,24 +123,58 @@ impl Inquest<'_> {
 
     /// What became of the connection as the first node sees it; `None` if to it the connection stands.
     fn lost_connection(&self, node: NodeId, peer: NodeId) -> Option<String> {
-        let status = self.nodes[node as usize].node.neighbour(&peer)?;
+        let status = self.node(node)?.neighbour(&peer)?;
         if status.up {
             return None;
         }
         let Some((at, loss)) = status.last_loss else {
-            return Some("there was never a connection".into());
+            let since = self.lives.up_since(node, self.last());
+            return Some(match since {
+                Time::ZERO => "there was never a connection".into(),
+                _ => format!("there was no connection since node {node} started at {since}"),
+            });
         };
         let mut faults = (0..).zip(&self.network.faults.faults);
-        let cut = faults.find_map(|(number, fault): (usize, _)| match *fault {
+        let cut = faults.find_map(|(place, fault): (usize, _)| match *fault {
             Fault::Cut { at: cut, between } => {
                 let here = [(node, peer), (peer, node)].contains(&between);
-                (here && cut.elapsed() == at).then_some(number)
+                (here && cut.elapsed() == at).then_some(place)
             }
-            Fault::Partition { .. } => None,
+            _ => None,
         });
+        let away = || {
+            let away = self.absence(peer, Time::ZERO + at)?;
+            Some(format!(", while node {peer} was down: {away}"))
+        };
         Some(match cut {
-            Some(number) => format!("the connection was cut by fault.{number} at {at:?}"),
-            None => format!("the connection ended at {at:?} ({loss})"),
+            Some(place) => {
+                let name = self.scenario.fault_name(place);
+                format!("the connection was cut by {name} at {at:?}")
+            }
+            None => {
+                let away = away().unwrap_or_default();
+                format!("the connection ended at {at:?} ({loss}){away}")
+            }
+        })
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node<SimHost>> {
+        self.nodes[id as usize].map(Seated::node)
+    }
+
+    /// Why a node is not up at this time, and until when; `None`: it is.
+    fn absence(&self, node: NodeId, at: Time) -> Option<String> {
+        let place = self.lives.down(node, at)?;
+        let name = self.scenario.fault_name(place);
+        let fault = &self.network.faults.faults[place];
+        let done = match fault {
+            Fault::Crash { at, .. } => format!("it crashed at {at} ({name})"),
+            Fault::Leave { at, .. } => format!("it left at {at} ({name})"),
+            _ => return Some(format!("it joins at {} ({name})", fault.at())),
+        };
+        Some(match self.lives.starts_after(node, at) {
+            Some(back) => format!("{done} and restarts at {back}"),
+            None => format!("{done} for good"),
         })
     }
 
@@ -122,8 +189,11 @@ impl Inquest<'_> {
         };
         let holder = path[path.len() - 1];
         let blocked = path.windows(2).find_map(|edge| {
-            let fault = self.fault_between(edge[0], edge[1], self.last())?;
             let (a, b) = (edge[0], edge[1]);
+            if let Some(away) = self.absence(b, self.last()) {
+                return Some(format!(", and node {b} on the way is down: {away}"));
+            }
+            let fault = self.fault_between(a, b, self.last())?;
             Some(format!(
                 ", and {fault}, stands between nodes {a} and {b} on the way"
             ))
@@ -140,7 +210,7 @@ impl Inquest<'_> {
         before[node as usize] = Some(node);
         while let Some(&here) = queue.get(at) {
             at += 1;
-            if self.holdings[here as usize].held.contains(item) {
+            if self.holds(here, item) {
                 let back = std::iter::successors(Some(here), |at| {
                     before[*at as usize].filter(|from| from != at)
                 });
@@ -149,7 +219,12 @@ impl Inquest<'_> {
                 return Some(path);
             }
             for next in self.graph.neighbours(here) {
-                let passes = !open || self.fault_between(here, *next, self.last()).is_none();
+                let stands = |fault: Option<_>| fault.is_some();
+                let closed = || {
+                    stands(self.network.blocking(here, *next, self.last()))
+                        || stands(self.lives.down(*next, self.last()))
+                };
+                let passes = !open || !closed();
                 if passes && before[*next as usize].is_none() {
                     before[*next as usize] = Some(here);
                     queue.push(*next);
@@ -166,8 +241,9 @@ impl Inquest<'_> {
 
     /// The fault that stands between two nodes at this time, in words.
     fn fault_between(&self, a: NodeId, b: NodeId, at: Time) -> Option<String> {
-        let number = self.network.blocking(a, b, at)?;
-        let fault = &self.network.faults.faults[number];
+        let place = self.network.blocking(a, b, at)?;
+        let name = self.scenario.fault_name(place);
+        let fault = &self.network.faults.faults[place];
         let until = match fault.healed() {
             Some(until) => format!("to {until}"),
             None => "for ever".into(),
@@ -176,7 +252,7 @@ impl Inquest<'_> {
             Time::ZERO => "the start".into(),
             at => at.to_string(),
         };
-        Some(format!("fault.{number}, a partition from {from} {until}"))
+        Some(format!("{name}, a partition from {from} {until}"))
     }
 }
 
@@ -210,18 +286,28 @@ fn names(nodes: &[NodeId]) -> String {
     }
 }
 
-/// The nodes that can reach each other once every fault that heals has healed.
+/// The nodes that are up once all have come and gone.
+pub(super) fn lasting_nodes(scenario: &Scenario) -> Vec<NodeId> {
+    let lives = scenario.faults().lives();
+    let all = 0..scenario.nodes;
+    all.filter(|node| lives.down(*node, Time::MAX).is_none())
+        .collect()
+}
+
+/// The nodes that can reach each other once every fault that heals has healed, and all have come and gone.
 pub(super) fn lasting_components(scenario: &Scenario, graph: &Graph) -> Vec<Vec<NodeId>> {
     let mut network = network(scenario);
     network
         .faults
         .faults
-        .retain(|fault| fault.healed().is_none());
+        .retain(|fault| matches!(fault, Fault::Partition { until: None, .. }));
     let last = network.faults.faults.iter().map(Fault::at).max();
     let last = last.unwrap_or(Time::ZERO);
-    let mut seen = vec![false; graph.nodes() as usize];
+    let lasting = lasting_nodes(scenario);
+    let mut seen = vec![true; graph.nodes() as usize];
+    lasting.iter().for_each(|node| seen[*node as usize] = false);
     let mut components = Vec::new();
-    for start in 0..graph.nodes() {
+    for start in lasting {
         if std::mem::replace(&mut seen[start as usize], true) {
             continue;
         }

@@ -3,7 +3,7 @@
 use super::picture::{Picture, ending};
 use super::quantity::{bytes, count, duration, maybe_duration, things};
 use super::text::wrap;
-use super::{Failure, Missing, Outcome, Report};
+use super::{Failure, Missing, Outcome, Report, faults};
 
 impl Report {
     /// The summary for a terminal, at most some 40 lines of 80 columns. Colour only if told.
@@ -136,11 +136,15 @@ impl Report {
         }
         let undelivered = convergence.pairs - convergence.delivered;
         if self.outcome == Outcome::Converged && undelivered > 0 {
-            let text = format!(
-                "{} of them: no path leads there any more",
-                count(undelivered)
-            );
+            let why = match self.lost.is_empty() {
+                true => "no path leads there any more",
+                false => "the hash is lost, or no path leads there any more",
+            };
+            let text = format!("{} of them: {why}", count(undelivered));
             rows.push(("out of reach", text));
+        }
+        if let Some(comings) = faults::comings(&self.faults, self.ended_ns) {
+            rows.push(("nodes", comings));
         }
         let idle = overhead.idle_bytes_per_edge;
         if idle.denominator > 0 {

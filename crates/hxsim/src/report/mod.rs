@@ -1,5 +1,6 @@
 //! What a run answers: one value, shown to people ([`Report::human`], [`Report::svg`]) and to programs ([`Report::json`]).
 
+pub(crate) mod faults;
 pub(crate) mod human;
 pub(crate) mod picture;
 pub(crate) mod quantity;
@@ -7,11 +8,13 @@ pub(crate) mod svg;
 pub(crate) mod text;
 
 use serde::{Serialize, Serializer};
-use simnet::{Fault, NodeId, Schedule, Time};
+use simnet::{NodeId, Time};
 
 use crate::expect::{Expectation, Judged};
 use crate::metrics::Metrics;
 use crate::scenario::Scenario;
+
+pub use faults::FaultSpan;
 
 /// The answer to a scenario. Without `env` it depends on the scenario alone, and so is the same on every machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,17 +90,6 @@ pub struct Measured {
     pub until_ns: u64,
     /// Number of hashes published within it.
     pub items: u64,
-}
-
-/// A fault of the schedule, as reports draw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FaultSpan {
-    /// Its kind in scenarios.
-    pub kind: &'static str,
-    /// When it begins.
-    pub at_ns: u64,
-    /// When it heals; null: never. That of a momentary fault is when it begins.
-    pub until_ns: Option<u64>,
 }
 
 /// A check that failed: of several the least by (time, node, check).
@@ -198,29 +190,6 @@ impl Serialize for Outcome {
     }
 }
 
-impl From<&Fault> for FaultSpan {
-    fn from(fault: &Fault) -> Self {
-        let kind = match fault {
-            Fault::Partition { .. } => "partition",
-            Fault::Cut { .. } => "cut",
-        };
-        Self {
-            kind,
-            at_ns: fault.at().as_nanos(),
-            until_ns: fault.healed().map(Time::as_nanos),
-        }
-    }
-}
-
-impl FaultSpan {
-    /// The faults of a schedule in the order in which they begin.
-    pub(crate) fn of(schedule: &Schedule) -> Vec<Self> {
-        let mut faults: Vec<Self> = schedule.faults.iter().map(Into::into).collect();
-        faults.sort_by_key(|fault| fault.at_ns);
-        faults
-    }
-}
-
 impl Report {
     /// The version of the fields: it changes when one of them changes its meaning or is gone.
     pub const SCHEMA: u32 = 1;
@@ -250,7 +219,7 @@ impl Report {
             items,
             measured: None,
             metrics,
-            faults: FaultSpan::of(&scenario.schedule),
+            faults: faults::spans(scenario),
             failure: None,
             missing_total: 0,
             missing: Vec::new(),

@@ -1,7 +1,7 @@
 //! A share that grows over time, drawn with characters, and the words above it.
 
 use super::quantity::duration;
-use super::{FaultSpan, Outcome};
+use super::{FaultSpan, Outcome, faults};
 
 /// How a run ended and when, with its mark; `but` says what was not as it should be all the same. Colour only if told.
 pub(crate) fn ending(outcome: Outcome, at_ns: u64, but: &str, colour: bool) -> String {
@@ -68,34 +68,37 @@ impl Picture<'_> {
     }
 
     fn axis(&self) -> String {
+        let bands = faults::bands(self.faults);
         (0..COLUMNS)
             .map(|column| {
                 let (from, to) = (self.column_ns(column), self.column_ns(column + 1));
-                let marks = self.faults.iter().filter_map(|fault| fault.mark(from, to));
-                // A cut is a moment and would vanish in a partition.
+                let marks = bands.iter().filter_map(|fault| fault.mark(from, to));
+                // A moment would vanish in what lasts.
                 marks.max_by_key(|&mark| mark == CUT).unwrap_or('─')
             })
             .collect()
     }
 
     fn legend(&self) -> String {
-        let mut kinds: Vec<&str> = self.faults.iter().map(|fault| fault.kind).collect();
+        let kinds = self.faults.iter().map(|fault| {
+            // A node that goes may be back at once, and still its kind is one that lasts.
+            let lasts = !matches!(fault.kind, "cut" | "join" | "evict");
+            (fault.kind, if lasts { SPAN } else { CUT })
+        });
+        let mut kinds: Vec<_> = kinds.collect();
         kinds.sort_unstable();
         kinds.dedup();
-        kinds
+        let shown = kinds
             .into_iter()
-            .map(|kind| match kind {
-                "cut" => format!("  {CUT} cut"),
-                kind => format!("  {SPAN} {kind}"),
-            })
-            .collect()
+            .map(|(kind, mark)| format!("  {mark} {kind}"));
+        shown.collect()
     }
 }
 
 impl FaultSpan {
     /// How a stretch of the axis shows that the fault is there.
     fn mark(&self, from: u64, to: u64) -> Option<char> {
-        let momentary = self.until_ns == Some(self.at_ns);
+        let momentary = self.is_momentary();
         let over = self.until_ns.is_some_and(|until| match momentary {
             true => until < from,
             false => until <= from,

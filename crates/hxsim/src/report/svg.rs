@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::quantity::{count, duration, duration_like, things};
 use super::text::wrap;
-use super::{FaultSpan, Report};
+use super::{FaultSpan, Report, faults};
 use crate::metrics::Point;
 
 impl Report {
@@ -57,17 +57,19 @@ impl Report {
         let plane = self.plane();
         let shown = plane.shown_ns;
         let mut labelled_to = 0;
-        for fault in self.faults.iter().filter(|fault| fault.at_ns <= shown) {
+        let bands = faults::bands(&self.faults);
+        for fault in bands.iter().filter(|fault| fault.at_ns <= shown) {
             let FaultSpan {
                 kind,
                 at_ns,
                 until_ns,
+                ..
             } = fault;
             let from = plane.x(*at_ns);
             let to = plane.x(until_ns.unwrap_or(shown).min(shown));
             let (x, width) = (tenths(from), tenths(to - from));
             let height = BOTTOM - TOP;
-            if until_ns == &Some(*at_ns) {
+            if fault.is_momentary() {
                 writeln!(svg, r#"<path class="cut" d="M{x} {TOP}V{BOTTOM}"/>"#)?;
             } else {
                 writeln!(

@@ -8,9 +8,9 @@ use super::Scenario;
 const FAULTS: Purpose = Purpose::new("hxsim.drawn_faults");
 
 impl Scenario {
-    /// Adds one to four faults that the seed draws, all of them over by `until`. Each is one of three:
-    /// a partition into two halves, the cut of a connection, or an outage of one node, which is cut off for a while and
-    /// loses all its connections meanwhile.
+    /// Adds one to four faults that the seed draws, all of them over by `until`. Each is one of four:
+    /// a partition into two halves; the cut of a connection; an outage of one node, which is cut off for a while and
+    /// loses all its connections meanwhile; or a crash of one node, which restarts after a while and has forgotten everything.
     ///
     /// What a protocol promises for every schedule of faults is best asked of many seeds, see [`trial::prove`](crate::trial::prove).
     pub fn draw_faults(&mut self, until: Time) {
@@ -49,9 +49,17 @@ impl Scenario {
                 _ => {
                     // Below the number of nodes, which are counted in 32 bits.
                     let node = draws.below(self.nodes.into()) as NodeId;
-                    let at = Time::from_millis(at_ms + draws.below(healed_ms - at_ms));
+                    let cut_at = Time::from_millis(at_ms + draws.below(healed_ms - at_ms));
+                    // The life of a node is told once.
+                    let comes_and_goes = self.faults().lives().nodes().contains(&node);
+                    if draws.below(2) == 1 && !comes_and_goes {
+                        let restart = Fault::Restart { at: healed, node };
+                        let crash = Fault::Crash { at, node };
+                        self.schedule.faults.extend([crash, restart]);
+                        continue;
+                    }
                     let cut = |peer: &NodeId| Fault::Cut {
-                        at,
+                        at: cut_at,
                         between: (node, *peer),
                     };
                     self.schedule.faults.push(partition(vec![node]));
@@ -88,6 +96,8 @@ impl Draws {
 
 #[cfg(test)]
 mod tests {
+    use simnet::Schedule;
+
     use super::*;
 
     fn drawn(seed: u64) -> Vec<Fault> {
@@ -99,20 +109,35 @@ mod tests {
 
     #[test]
     fn faults_are_those_of_the_seed_and_are_over_in_time() {
-        let mut kinds = [0; 2];
-        for seed in 0..100 {
+        let end = Time::from_secs(10);
+        let mut kinds = [0; 3];
+        for seed in 0..200 {
             let faults = drawn(seed);
             assert!(!faults.is_empty());
             assert_eq!(faults, drawn(seed));
+            let lives = Schedule {
+                faults: faults.clone(),
+            }
+            .lives();
+            assert_eq!(lives.misfits(), []);
             for fault in faults {
-                assert!(fault.healed().is_some_and(|at| at <= Time::from_secs(10)));
                 match fault {
-                    Fault::Partition { groups, .. } => {
+                    Fault::Partition { ref groups, .. } => {
                         kinds[0] += 1;
+                        assert!(fault.healed().is_some_and(|at| at <= end));
                         assert!((1..10).contains(&groups[0].len()), "both sides have nodes");
                         assert!(!groups[0].contains(&0) || groups[0] == [0]);
                     }
-                    Fault::Cut { .. } => kinds[1] += 1,
+                    Fault::Cut { at, .. } => {
+                        kinds[1] += 1;
+                        assert!(at <= end);
+                    }
+                    Fault::Crash { at, node } => {
+                        kinds[2] += 1;
+                        assert!(lives.starts_after(node, at).is_some_and(|at| at <= end));
+                    }
+                    Fault::Restart { .. } => {}
+                    Fault::Join { .. } | Fault::Leave { .. } => panic!("{fault:?}"),
                 }
             }
         }
@@ -137,6 +162,16 @@ mod tests {
             partition(4283, 8118, &[1, 2, 3, 7, 8]),
         ];
         assert_eq!(drawn(3), expected);
+        let node = 4;
+        let expected = [
+            Fault::Crash { at: ms(6619), node },
+            Fault::Restart { at: ms(9316), node },
+            Fault::Cut {
+                at: ms(8254),
+                between: (3, 4),
+            },
+        ];
+        assert_eq!(drawn(1), expected);
     }
 
     #[test]

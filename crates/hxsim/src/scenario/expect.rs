@@ -1,6 +1,8 @@
 //! `[expect]`: what the figures of a run shall be.
 
-use simnet::{Fault, Probability, Time};
+use std::time::Duration;
+
+use simnet::{Lives, NodeId, Probability, Time};
 
 use super::document::Value;
 use super::quantity::{DURATIONS, scaled, text};
@@ -18,7 +20,10 @@ pub(super) struct Ground<'a> {
     pub(super) horizon: Option<Time>,
     pub(super) topology: Option<&'a Topology>,
     pub(super) workload: Option<Option<&'a Workload>>,
-    pub(super) faults: &'a [Fault],
+    /// Who comes and goes, but for what `[churn]` draws.
+    pub(super) lives: &'a Lives,
+    /// Nothing goes wrong at all.
+    pub(super) calm: bool,
     pub(super) measured: bool,
 }
 
@@ -167,10 +172,13 @@ impl Ground<'_> {
             Needs::Hashes => self.nothing_published(workload),
             Needs::IdleEdge if self.nodes == Some(1) => Some("one node has no edges"),
             Needs::IdleEdge => self.no_edge_idle(workload?),
-            Needs::Pairs | Needs::Coverage | Needs::Delivery | Needs::Complete | Needs::Payload => {
-                self.nothing_published(workload)
-                    .or_else(|| self.nothing_to_deliver(workload?))
-            }
+            Needs::Delivery => self
+                .nothing_published(workload)
+                .or_else(|| self.nothing_to_deliver(workload?)),
+            Needs::Pairs | Needs::Coverage | Needs::Kept | Needs::Complete | Needs::Payload => self
+                .nothing_published(workload)
+                .or_else(|| self.nothing_to_deliver(workload?))
+                .or_else(|| self.nobody_to_judge(workload?)),
         }
     }
 
@@ -187,9 +195,24 @@ impl Ground<'_> {
         match nodes {
             1 => Some("one node has nobody to deliver to"),
             _ => {
-                held_by_all(workload, nodes).then_some("every node holds everything from the start")
+                let all = held_by_all(workload, nodes, &[]);
+                all.then_some("every node holds everything from the start")
             }
         }
+    }
+
+    /// Figures of pairs are those of nodes that are up at the end.
+    fn nobody_to_judge(&self, workload: &Workload) -> Option<&'static str> {
+        let nodes = self.nodes?;
+        // What happens at the horizon is no part of the run.
+        let last = self.horizon? - Duration::from_nanos(1);
+        let mut gone = self.lives.nodes();
+        gone.retain(|node| self.lives.down(*node, last).is_some());
+        if gone.len() == nodes as usize {
+            return Some("no node is up at the end");
+        }
+        held_by_all(workload, nodes, &gone)
+            .then_some("every node that is up at the end holds everything by itself")
     }
 
     /// Where every edge is the only way to what lies behind it, bodies of one holder each go over all of them.
@@ -205,18 +228,21 @@ impl Ground<'_> {
             }
             _ => false,
         };
-        let whole = self.faults.is_empty() && !self.measured;
-        (tree && alone && whole)
+        (tree && alone && self.calm && !self.measured)
             .then_some("every edge carries a body: there is no other way to the nodes behind it")
     }
 }
 
-/// Whether each body is held by every node from the start.
-fn held_by_all(workload: &Workload, nodes: u32) -> bool {
+/// Whether each node gets every body from the workload; those that are `gone` do not count.
+fn held_by_all(workload: &Workload, nodes: u32, gone: &[NodeId]) -> bool {
+    let all = nodes as usize - gone.len();
+    let stays = |node: &&NodeId| gone.binary_search(node).is_err();
     match workload {
-        Workload::Bodies(bodies) => bodies.iter().all(|body| body.nodes.len() == nodes as usize),
+        Workload::Bodies(bodies) => bodies
+            .iter()
+            .all(|body| body.nodes.iter().filter(stays).count() == all),
         Workload::Synthetic(synthetic) => synthetic.share == Share::Each(Probability::ONE),
-        Workload::Several(workloads) => workloads.iter().all(|one| held_by_all(one, nodes)),
+        Workload::Several(workloads) => workloads.iter().all(|one| held_by_all(one, nodes, gone)),
         Workload::Directory { .. } => false,
     }
 }

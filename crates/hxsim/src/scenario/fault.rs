@@ -1,30 +1,121 @@
 //! `[[fault]]`: what goes wrong, and when.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use simnet::{Fault, NodeId, Time};
+use simnet::{Fault, Lives, NodeId, Schedule, Time};
 
+use super::Eviction;
 use super::document::{Content, Value};
-use super::quantity::{nodes as node_set, pair, time, word};
+use super::quantity::{bodies, duration, nodes as node_set, pair, time, word};
 use super::read::within;
 use super::section::{Located, Problems, Section, Wrong};
+use crate::diagnostic::Place;
+use crate::workload::Workload;
+
+/// All `[[fault]]`s.
+#[derive(Default)]
+pub(super) struct Faults {
+    pub(super) schedule: Schedule,
+    /// Of each fault of the schedule, which `[[fault]]` it comes from.
+    pub(super) numbers: Vec<u32>,
+    pub(super) lives: Lives,
+    pub(super) evictions: Vec<Located<Eviction>>,
+}
+
+impl Faults {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.schedule.faults.is_empty() && self.evictions.is_empty()
+    }
+}
 
 pub(super) fn read(
     problems: &mut Problems,
     root: &mut Section<'_>,
     nodes: Option<u32>,
     horizon: Option<Time>,
-) -> Vec<Fault> {
-    root.sections(problems, "fault", "`[[fault]]`")
-        .into_iter()
-        .filter_map(|section| fault(problems, section, nodes, horizon))
-        .collect()
+) -> Faults {
+    let mut all = Faults::default();
+    let mut places = Vec::new();
+    let sections = root.sections(problems, "fault", "`[[fault]]`");
+    for (number, section) in (0..).zip(sections) {
+        let place = section.place().clone();
+        match fault(problems, section, nodes, horizon) {
+            Some(What::Faults(faults)) => {
+                places.resize(places.len() + faults.len(), place);
+                all.numbers.resize(places.len(), number);
+                all.schedule.faults.extend(faults);
+            }
+            Some(What::Eviction(eviction)) => all.evictions.push(eviction),
+            None => {}
+        }
+    }
+    all.lives = all.schedule.lives();
+    misfits(problems, &all, &places);
+    all
+}
+
+/// Nodes that start when they are up, or stop when they are not; of each `[[fault]]` the first.
+fn misfits(problems: &mut Problems, all: &Faults, places: &[Place]) {
+    let mut misfits = all.lives.misfits();
+    misfits.sort_by_key(|misfit| misfit.fault);
+    misfits.dedup_by_key(|misfit| all.numbers[misfit.fault]);
+    for misfit in misfits {
+        let hint = match misfit.verb {
+            "join" => "a node joins once, and is absent before; what comes back restarts",
+            "restart" => "a node restarts after it left or crashed",
+            _ => "a node that stopped starts before it can stop again",
+        };
+        problems.add(&places[misfit.fault], misfit.to_string(), hint);
+    }
+}
+
+/// Holds evictions against what is published.
+pub(super) fn check_evictions(
+    problems: &mut Problems,
+    evictions: &[Located<Eviction>],
+    workload: Option<&Workload>,
+    nodes: u32,
+    seed: u64,
+) {
+    if evictions.is_empty() {
+        return;
+    }
+    let items = workload.map_or(Ok(Vec::new()), |workload| workload.items(nodes, seed));
+    // If files cannot be read the run says so.
+    let Ok(items) = items else { return };
+    for Located { value, place } in evictions {
+        for number in &value.bodies {
+            let Some(item) = items.get(*number as usize) else {
+                let hint = match items.len() {
+                    0 => "nothing is published".into(),
+                    count => format!("the bodies are 0..{count}"),
+                };
+                problems.add(place, format!("there is no body {number}"), hint);
+                break;
+            };
+            if value.at <= item.at {
+                let message = format!("body {number} is not published before {}", item.at);
+                problems.add(place, message, "nobody has it at `at`: evict it later");
+                break;
+            }
+        }
+    }
+}
+
+/// What one `[[fault]]` comes to.
+enum What {
+    Faults(Vec<Fault>),
+    /// Its place is that of the bodies.
+    Eviction(Located<Eviction>),
 }
 
 #[derive(Clone, Copy)]
 enum Kind {
     Partition,
     Cut,
+    Life(fn(Time, NodeId) -> Fault),
+    Evict,
 }
 
 fn fault(
@@ -32,27 +123,83 @@ fn fault(
     mut section: Section<'_>,
     nodes: Option<u32>,
     horizon: Option<Time>,
-) -> Option<Fault> {
-    let kind = word(
-        "fault",
-        &[("partition", Kind::Partition), ("cut", Kind::Cut)],
-    );
+) -> Option<What> {
+    const KINDS: [(&str, Kind); 7] = [
+        ("partition", Kind::Partition),
+        ("cut", Kind::Cut),
+        ("join", Kind::Life(|at, node| Fault::Join { at, node })),
+        ("leave", Kind::Life(|at, node| Fault::Leave { at, node })),
+        ("crash", Kind::Life(|at, node| Fault::Crash { at, node })),
+        (
+            "restart",
+            Kind::Life(|at, node| Fault::Restart { at, node }),
+        ),
+        ("evict", Kind::Evict),
+    ];
+    let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
     let at = section.required(problems, "at", "at = \"1s\"", time);
     let at = within(problems, at, horizon);
-    let fault = match kind.value {
-        Kind::Partition => partition(problems, &mut section, nodes, at),
+    let what = match kind.value {
+        Kind::Partition => {
+            let partition = partition(problems, &mut section, nodes, at);
+            partition.map(|partition| What::Faults(vec![partition]))
+        }
         Kind::Cut => {
             let example = "between = [0, 1]";
             let between = section.required(problems, "between", example, pair(nodes));
-            between.zip(at).map(|(between, at)| Fault::Cut {
-                at,
-                between: between.value,
+            between.zip(at).map(|(between, at)| {
+                let between = between.value;
+                What::Faults(vec![Fault::Cut { at, between }])
             })
         }
+        Kind::Life(of) => life(problems, &mut section, nodes, at, horizon, of),
+        Kind::Evict => eviction(problems, &mut section, nodes, at),
     };
     section.close(problems);
-    fault
+    what
+}
+
+/// A fault of each of some nodes, at once or one after the other.
+fn life(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    at: Option<Time>,
+    horizon: Option<Time>,
+    of: fn(Time, NodeId) -> Fault,
+) -> Option<What> {
+    let named = section.required(problems, "nodes", "nodes = [3]", node_set(nodes));
+    let spread = section.optional(problems, "spread", duration);
+    let (nodes, at) = (named?.value, at?);
+    let last = spread.map(|Located { value, place }| Located {
+        value: at + value,
+        place,
+    });
+    let lasts = within(problems, last, horizon).map_or(Duration::ZERO, |last| last.since(at));
+    let gaps = nodes.len().saturating_sub(1).max(1) as u128;
+    let faults = (0..).zip(nodes).map(|(number, node): (u128, _)| {
+        let after = lasts.as_nanos() * number / gaps;
+        // No more than what it is a part of.
+        of(at + Duration::from_nanos(after as u64), node)
+    });
+    Some(What::Faults(faults.collect()))
+}
+
+fn eviction(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    at: Option<Time>,
+) -> Option<What> {
+    let nodes = section.required(problems, "nodes", "nodes = [3]", node_set(nodes));
+    let Located { value, place } = section.required(problems, "bodies", "bodies = [0]", bodies)?;
+    let value = Eviction {
+        at: at?,
+        nodes: nodes?.value,
+        bodies: value,
+    };
+    Some(What::Eviction(Located { value, place }))
 }
 
 fn partition(

@@ -11,6 +11,7 @@
 //! Durations have a unit (ns, us, ms, s, m, h), sizes may have one (B, KiB, MiB, GiB), probabilities are per cent. A bandwidth is a size a second
 //! (B/s, KiB/s, MiB/s, GiB/s, or kbit/s, Mbit/s, Gbit/s, which are powers of ten).
 
+mod churn;
 mod document;
 mod drawn;
 mod expect;
@@ -29,8 +30,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use simnet::{Link, Links, Schedule, StreamModel, Time};
+use simnet::{Link, Links, NodeId, Schedule, StreamModel, Time};
 
+use crate::churn::Churn;
 use crate::diagnostic::{BadScenario, Diagnostic, Place, Source};
 use crate::expect::Expectation;
 use crate::topology::Topology;
@@ -63,8 +65,26 @@ pub struct Scenario {
     pub measure: Option<Measure>,
     /// What goes wrong.
     pub schedule: Schedule,
+    /// Which `[[fault]]` of its file each fault of the schedule comes from, as one that names many nodes is a fault of each; of those beyond it
+    /// is their own place.
+    pub fault_numbers: Vec<u32>,
+    /// Who comes and goes by a rule.
+    pub churn: Option<Churn>,
+    /// What nodes are made to let go of.
+    pub evictions: Vec<Eviction>,
     /// What the figures shall be, in the order of their names.
     pub expect: Vec<Expectation>,
+}
+
+/// Nodes let go of bodies. One that does not hold such a body then, or is not up, has nothing to let go of, and may get it later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    /// When.
+    pub at: Time,
+    /// Who, sorted.
+    pub nodes: Vec<NodeId>,
+    /// Which, by their places among the items of the workload, sorted.
+    pub bodies: Vec<u32>,
 }
 
 /// What each node is told.
@@ -169,7 +189,31 @@ impl Scenario {
             run: RunOptions::default(),
             measure: None,
             schedule: Schedule::default(),
+            fault_numbers: Vec::new(),
+            churn: None,
+            evictions: Vec::new(),
             expect: Vec::new(),
+        }
+    }
+
+    /// All that goes wrong in a run: the schedule, and then what comes of [`Scenario::churn`] with this seed.
+    pub fn faults(&self) -> Schedule {
+        let mut schedule = self.schedule.clone();
+        if let Some(churn) = &self.churn {
+            let faults = churn.faults(self.seed, self.run.horizon);
+            schedule.faults.extend(faults);
+        }
+        schedule
+    }
+
+    /// What a fault is called, by its place in [`Scenario::faults`]: as `--set` calls it if it can be set.
+    pub fn fault_name(&self, place: usize) -> String {
+        if place >= self.schedule.faults.len() {
+            return "churn".into();
+        }
+        match self.fault_numbers.get(place) {
+            Some(number) => format!("fault.{number}"),
+            None => format!("fault.{place}"),
         }
     }
 

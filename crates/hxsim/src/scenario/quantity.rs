@@ -79,21 +79,7 @@ const NODES_MAX: u32 = 10_000_000;
 
 /// The number of a node that exists.
 pub(super) fn node(nodes: Option<u32>) -> impl Fn(&Value) -> Result<NodeId, Wrong> {
-    move |value| {
-        let id = integer::<NodeId>(0)(value)?;
-        exists(id, nodes)?;
-        Ok(id)
-    }
-}
-
-fn exists(id: NodeId, nodes: Option<u32>) -> Result<(), Wrong> {
-    match nodes {
-        Some(nodes) if id >= nodes => Err(Wrong::new(
-            format!("there is no node {id}"),
-            format!("the nodes are 0..{nodes}"),
-        )),
-        _ => Ok(()),
-    }
+    move |value| NODES.one(value, nodes)
 }
 
 /// Two different nodes.
@@ -133,50 +119,93 @@ pub(super) fn two<T>(
 
 /// A set of nodes: `"0..50"` (half-open), or a list of such ranges and of single nodes. The set is sorted and not empty.
 pub(super) fn nodes(nodes: Option<u32>) -> impl Fn(&Value) -> Result<Vec<NodeId>, Wrong> {
-    move |value| {
+    move |value| NODES.set(value, nodes)
+}
+
+/// The same of the bodies of a workload, in the order in which it has them.
+pub(super) fn bodies(value: &Value) -> Result<Vec<u32>, Wrong> {
+    BODIES.set(value, None)
+}
+
+/// Things that are numbered from 0.
+struct Numbered {
+    one: &'static str,
+    all: &'static str,
+    hint: &'static str,
+}
+
+const NODES: Numbered = Numbered {
+    one: "node",
+    all: "nodes",
+    hint: "write \"0..50\" for the nodes 0 to 49, or a list such as [0, 3, \"10..20\"]",
+};
+
+const BODIES: Numbered = Numbered {
+    one: "body",
+    all: "bodies",
+    hint: "write \"0..50\" for the bodies 0 to 49, or a list such as [0, 3, \"10..20\"]",
+};
+
+impl Numbered {
+    /// One of them; of so many, if that is known.
+    fn one(&self, value: &Value, count: Option<u32>) -> Result<u32, Wrong> {
+        let number = integer(0)(value)?;
+        self.exists(number, count)?;
+        Ok(number)
+    }
+
+    fn exists(&self, number: u32, count: Option<u32>) -> Result<(), Wrong> {
+        match count {
+            Some(count) if number >= count => Err(Wrong::new(
+                format!("there is no {} {number}", self.one),
+                format!("the {} are 0..{count}", self.all),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn set(&self, value: &Value, count: Option<u32>) -> Result<Vec<u32>, Wrong> {
         let mut set = Vec::new();
         match &value.content {
             Content::Array(elements) => {
                 for element in elements {
                     let place = Some(element.place.clone());
-                    collect_nodes(element, nodes, &mut set)
+                    self.collect(element, count, &mut set)
                         .map_err(|wrong| Wrong { place, ..wrong })?;
                 }
             }
-            _ => collect_nodes(value, nodes, &mut set)?,
+            _ => self.collect(value, count, &mut set)?,
         }
         set.sort_unstable();
         set.dedup();
         if set.is_empty() {
-            return Err(Wrong::new("this names no node", NODES_HINT));
+            let message = format!("this names no {}", self.one);
+            return Err(Wrong::new(message, self.hint));
         }
         Ok(set)
     }
-}
 
-fn collect_nodes(value: &Value, nodes: Option<u32>, set: &mut Vec<NodeId>) -> Result<(), Wrong> {
-    match &value.content {
-        Content::Integer(_) => set.push(node(nodes)(value)?),
-        Content::Text(range) => {
-            let ends = range.split_once("..").and_then(|(from, to)| {
-                let from: NodeId = from.trim().parse().ok()?;
-                let to: NodeId = to.trim().parse().ok()?;
-                (from < to).then_some((from, to))
-            });
-            let Some((from, to)) = ends else {
-                let message = format!("`{range}` is no range of nodes");
-                return Err(Wrong::new(message, NODES_HINT));
-            };
-            exists(to - 1, nodes.or(Some(NODES_MAX)))?;
-            set.extend(from..to);
+    fn collect(&self, value: &Value, count: Option<u32>, set: &mut Vec<u32>) -> Result<(), Wrong> {
+        match &value.content {
+            Content::Integer(_) => set.push(self.one(value, count)?),
+            Content::Text(range) => {
+                let ends = range.split_once("..").and_then(|(from, to)| {
+                    let from: u32 = from.trim().parse().ok()?;
+                    let to: u32 = to.trim().parse().ok()?;
+                    (from < to).then_some((from, to))
+                });
+                let Some((from, to)) = ends else {
+                    let message = format!("`{range}` is no range of {}", self.all);
+                    return Err(Wrong::new(message, self.hint));
+                };
+                self.exists(to - 1, count.or(Some(NODES_MAX)))?;
+                set.extend(from..to);
+            }
+            _ => return Err(Wrong::kind(value, self.hint)),
         }
-        _ => return Err(Wrong::kind(value, NODES_HINT)),
+        Ok(())
     }
-    Ok(())
 }
-
-const NODES_HINT: &str =
-    "write \"0..50\" for the nodes 0 to 49, or a list such as [0, 3, \"10..20\"]";
 
 /// A decimal number of milliseconds.
 pub(super) fn milliseconds(number: &str) -> Option<Duration> {

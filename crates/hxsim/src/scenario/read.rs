@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use simnet::{Links, Schedule, Time};
+use simnet::{Links, Time};
 
 use super::document::Value;
 use super::quantity::{integer, node_count, positive_duration, sentence, time, word};
 use super::section::{Located, Problems, Section};
 use super::{
-    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, expect, fault, measure, network,
-    topology, workload,
+    Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, churn, expect, fault, measure,
+    network, topology, workload,
 };
 
 /// Reads everything, so that all mistakes are found; `None` only if a diagnostic says why.
@@ -32,12 +32,19 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
     let measure = measure::read(problems, &mut section, horizon, workload.as_ref());
     let node = node(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
+    let churn = churn::read(problems, &mut section, count, horizon, &faults);
+    // What is wrong with a workload is told where it stands.
+    let published = (!section.has("workload") || workload.is_some()).then_some(workload.as_ref());
+    if let (Some(workload), Some(count)) = (published, count) {
+        fault::check_evictions(problems, &faults.evictions, workload, count, seed);
+    }
     let ground = expect::Ground {
         nodes: count,
         horizon,
         topology: topology.as_ref(),
-        workload: (!section.has("workload") || workload.is_some()).then_some(workload.as_ref()),
-        faults: &faults,
+        workload: published,
+        lives: &faults.lives,
+        calm: faults.is_empty() && churn.is_none(),
         measured: measure.is_some(),
     };
     let expect = expect::read(problems, &mut section, &ground);
@@ -59,7 +66,10 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         node,
         run: run?,
         measure,
-        schedule: Schedule { faults },
+        schedule: faults.schedule,
+        fault_numbers: faults.numbers,
+        churn,
+        evictions: faults.evictions.into_iter().map(|it| it.value).collect(),
         expect,
     })
 }

@@ -231,11 +231,22 @@ impl<'t> Section<'t> {
         example: &str,
         read: impl FnOnce(&Value) -> Result<T, Wrong>,
     ) -> Option<Located<T>> {
-        if let Some(value) = self.value(key) {
-            return problems.accept(value, read);
+        let value = self.required_value(problems, key, example)?;
+        problems.accept(value, read)
+    }
+
+    /// The value, as it stands, of a key without which the section makes no sense.
+    pub(super) fn required_value(
+        &mut self,
+        problems: &mut Problems,
+        key: &'static str,
+        example: &str,
+    ) -> Option<&'t Value> {
+        let value = self.value(key);
+        if value.is_none() {
+            self.lacks(problems, key, example);
         }
-        self.lacks(problems, key, example);
-        None
+        value
     }
 
     fn ask(&mut self, key: &'static str) {

@@ -2,7 +2,6 @@
 
 use hxsim::Scenario;
 use hxsim::gossip::{Gossip, Seated};
-use hxsim::protocol::{Protocol as _, Seat};
 use hxsim::run;
 use hxsim::topology::{Graph, Topology};
 use proptest::prelude::*;
@@ -69,14 +68,12 @@ pub(crate) fn prepare(scenario: &Scenario) -> (Graph, Gossip) {
 }
 
 /// A scenario's world, to be looked at more closely than a report does.
-pub(crate) fn world(scenario: &Scenario, graph: &Graph, gossip: &Gossip) -> World<Seated> {
-    let network = run::network(scenario);
-    let world = World::new(&network, Layout::default(), |host| {
-        let id = host.id();
-        let neighbours = graph.neighbours(id);
-        gossip.start(host, Seat { id, neighbours })
-    });
-    world.expect("a valid network")
+pub(crate) fn world<'a>(
+    scenario: &Scenario,
+    graph: &'a Graph,
+    gossip: &'a Gossip,
+) -> World<'a, Seated> {
+    run::start(gossip, scenario, graph, Layout::default()).expect("a valid network")
 }
 
 /// Some nodes of a network, by numbers that may be any.

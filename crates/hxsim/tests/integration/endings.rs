@@ -9,10 +9,10 @@ use hash_exchange::Hash;
 use hxsim::Scenario;
 use hxsim::gossip::{Gossip, Holdings, Seated};
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
-use hxsim::run::{self, End, Run, Status};
+use hxsim::run::{self, End, Status};
 use hxsim::scenario::Stop;
 use hxsim::workload::{Arrivals, Synthetic, Workload};
-use simnet::{Host, Layout, Time};
+use simnet::{Host, Layout, NodeId, Time};
 
 /// Node n counts to n, one every 100 ms from the start. The goal is that the sum lies in a range, the rule that no count exceeds a limit.
 struct Counters {
@@ -40,19 +40,21 @@ impl Protocol for Counters {
         node.get()
     }
 
-    fn progress(&self, nodes: &[u64]) -> Progress {
-        let reached = self.goal.contains(&nodes.iter().sum());
+    fn progress(&self, nodes: &[(NodeId, u64)]) -> Progress {
+        let reached = self
+            .goal
+            .contains(&nodes.iter().map(|(_, count)| count).sum());
         Progress {
             have: u64::from(reached),
             of: 1,
         }
     }
 
-    fn invariant(&self, nodes: &[u64]) -> Result<(), Violation> {
-        match (0..).zip(nodes).find(|(_, count)| **count > self.limit) {
+    fn invariant(&self, nodes: &[(NodeId, u64)]) -> Result<(), Violation> {
+        match nodes.iter().find(|(_, count)| *count > self.limit) {
             None => Ok(()),
             Some((node, count)) => Err(Violation {
-                node,
+                node: *node,
                 check: "nobody counts too far",
                 what: format!("counted to {count}"),
             }),
@@ -60,25 +62,26 @@ impl Protocol for Counters {
     }
 }
 
-/// Four nodes, looked at every 50 ms for one second.
+/// How a run of four nodes ends that are looked at every 50 ms for one second, and when.
 fn run(
     protocol: &Counters,
     stop: Stop,
     watch: impl FnMut(Status) -> ControlFlow<()>,
-) -> Run<Counters> {
+) -> (End, Time) {
     let mut scenario = Scenario::new(4);
     scenario.run.horizon = Time::from_secs(1);
     scenario.run.check_every = Duration::from_millis(50);
     scenario.run.stop = stop;
     let graph = scenario.topology.graph(4, 1).expect("a ring");
-    run::run(protocol, &scenario, &graph, Layout::default(), watch).expect("a valid network")
+    let run = run::run(protocol, &scenario, &graph, Layout::default(), watch);
+    let run = run.expect("a valid network");
+    (run.end, run.world.now())
 }
 
 /// How a run ends that nobody interrupts, and when.
 fn ending(goal: Range<u64>, limit: u64, stop: Stop) -> (End, Time) {
     let protocol = Counters { goal, limit };
-    let run = run(&protocol, stop, |_| ControlFlow::Continue(()));
-    (run.end, run.world.now())
+    run(&protocol, stop, |_| ControlFlow::Continue(()))
 }
 
 const SECOND: Time = Time::from_secs(1);
@@ -124,7 +127,7 @@ fn who_watches_may_stop_the_run_and_sees_how_it_gets_on() {
         limit: 3,
     };
     let mut seen = Vec::new();
-    let run = run(&protocol, Stop::Converged, |status| {
+    let (end, _) = run(&protocol, Stop::Converged, |status| {
         assert_eq!(status.horizon, SECOND);
         seen.push((status.now, status.progress.have, status.events));
         match status.now < Time::from_millis(150) {
@@ -133,7 +136,7 @@ fn who_watches_may_stop_the_run_and_sees_how_it_gets_on() {
         }
     });
     let at = Time::from_millis;
-    assert_eq!(run.end, End::Interrupted(at(150)));
+    assert_eq!(end, End::Interrupted(at(150)));
     let at_checks = seen
         .iter()
         .filter(|(now, ..)| now.as_nanos() % 50_000_000 == 0);
@@ -172,11 +175,11 @@ impl Protocol for Corrupted {
         self.gossip.snapshot(node)
     }
 
-    fn progress(&self, nodes: &[Holdings]) -> Progress {
+    fn progress(&self, nodes: &[(NodeId, Holdings)]) -> Progress {
         self.gossip.progress(nodes)
     }
 
-    fn invariant(&self, nodes: &[Holdings]) -> Result<(), Violation> {
+    fn invariant(&self, nodes: &[(NodeId, Holdings)]) -> Result<(), Violation> {
         self.gossip.invariant(nodes)
     }
 }

@@ -3,11 +3,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use hxsim::Scenario;
+use hxsim::churn::{Churn, Exit, Span, Varying};
 use hxsim::decimal::Decimal;
 use hxsim::expect::{Bound, Condition, Expectation};
 use hxsim::figure::Figure;
 use hxsim::metrics::Ratio;
-use hxsim::scenario::{Goal, Measure, NodeOptions, RunOptions, Stop, Strategy};
+use hxsim::scenario::{Eviction, Goal, Measure, NodeOptions, RunOptions, Stop, Strategy};
 use hxsim::topology::{Density, Reach, Topology};
 use hxsim::workload::{
     Arrivals, Body, Item, Process, Publishers, Share, Size, Synthetic, Turns, Workload,
@@ -116,8 +117,37 @@ fn every_key_arrives_where_it_belongs() {
                     at: Time::from_secs(2),
                     between: (5, 0),
                 },
+                Fault::Join {
+                    at: Time::from_secs(3),
+                    node: 1,
+                },
+                Fault::Join {
+                    at: Time::from_secs(5),
+                    node: 2,
+                },
             ],
         },
+        fault_numbers: vec![0, 1, 2, 2],
+        evictions: vec![Eviction {
+            at: Time::from_secs(9),
+            nodes: vec![0],
+            bodies: vec![0, 1],
+        }],
+        churn: Some(Churn {
+            nodes: vec![3, 4, 5],
+            share: Probability::from_ppm(500_000),
+            exit: Exit::Crash,
+            session: Span {
+                floor: ms(1_000),
+                varying: Varying::Exponential(ms(30_000)),
+            },
+            absence: Span {
+                floor: ms(5_000),
+                varying: Varying::Constant(Duration::ZERO),
+            },
+            from: Time::from_secs(10),
+            until: Some(Time::from_secs(60)),
+        }),
         expect: vec![
             expected("delay_p50", "10ms..5s", (time(10), time(5_000))),
             expected("rmr_mean", "<= 10%", (None, tenth)),
@@ -494,5 +524,22 @@ proptest! {
         if let Err(bad) = Scenario::parse("x.toml", lines.join("\n"), &[]) {
             prop_assert!(bad.to_string().contains("error: "));
         }
+    }
+}
+
+/// What is certain while nothing goes wrong is open once something does.
+#[test]
+fn whatever_goes_wrong_may_leave_an_edge_idle() {
+    let line = "question = \"Which edge is idle?\"\nnodes = 4\ntopology.kind = \"line\"\nnetwork.latency = \"10ms\"\n\
+        run.horizon = \"60s\"\nworkload = { publishers = 1, size = \"1KiB\" }\nexpect.idle_bytes_per_edge = \"< 1KiB\"\n";
+    let read = |more: &str| Scenario::parse("line.toml", format!("{line}{more}"), &[]);
+    assert!(read("").is_err());
+    for more in [
+        "fault = [{ kind = \"leave\", at = \"1s\", nodes = 3 }]",
+        "fault = [{ kind = \"evict\", at = \"1s\", nodes = 1, bodies = 0 }]",
+        "churn = { session = \"5s\", absence = \"1s\" }",
+    ] {
+        let read = read(more).map(|scenario| scenario.expect.len());
+        assert_eq!(read, Ok(1), "{more}");
     }
 }

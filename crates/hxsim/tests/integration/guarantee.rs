@@ -138,7 +138,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Looks at what has happened since the last time, which must be a short while ago.
-    fn look<T>(&mut self, world: &World<T>) {
+    fn look<T>(&mut self, world: &World<'_, T>) {
         let carried = world.carried();
         let began = |fault: &&Fault| fault.at() <= world.now();
         let faults = || self.scenario.schedule.faults.iter().filter(began);
@@ -185,7 +185,10 @@ fn check(scenario: &Scenario, hits: &Hits) -> Result<(), TestCaseError> {
             world.run_for(STEP);
             watch.look(&world);
         }
-        let nodes: Vec<_> = world.nodes().map(|node| gossip.snapshot(node)).collect();
+        let nodes = world
+            .nodes_up()
+            .map(|(id, node)| (id, gossip.snapshot(node)));
+        let nodes: Vec<_> = nodes.collect();
         gossip
             .invariant(&nodes)
             .map_err(|broken| TestCaseError::fail(broken.to_string()))?;

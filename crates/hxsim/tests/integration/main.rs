@@ -10,6 +10,7 @@ mod figures;
 mod good;
 mod guarantee;
 mod latency;
+mod life;
 mod measuring;
 mod metrics;
 mod planted;

@@ -4,14 +4,15 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use hxsim::Scenario;
+use hxsim::churn::{Churn, Exit, Span, Varying};
 use hxsim::gossip;
 use hxsim::report::{Outcome, Report};
 use hxsim::run;
-use hxsim::scenario::{Measure, Stop};
+use hxsim::scenario::{Eviction, Measure, Stop};
 use hxsim::topology::Topology;
 use hxsim::workload::{Arrivals, Process, Synthetic, Turns, Workload};
 use proptest::prelude::*;
-use simnet::{Layout, Link, Links, Probability, Time};
+use simnet::{Fault, Layout, Link, Links, Probability, Time};
 
 use crate::drawn::prepare;
 
@@ -32,6 +33,36 @@ fn stream() -> Scenario {
         ..Synthetic::held(16, u32::MAX, 500)
     }));
     scenario.run.horizon = Time::from_secs(10);
+    scenario
+}
+
+/// The same with nodes that join late, come, go, crash, and let go of bodies.
+fn comings_and_goings() -> Scenario {
+    let mut scenario = stream();
+    let ms = Duration::from_millis;
+    let span = |mean| Span {
+        floor: ms(100),
+        varying: Varying::Exponential(ms(mean)),
+    };
+    scenario.churn = Some(Churn {
+        nodes: (4..16).collect(),
+        share: Probability::from_ppm(500_000),
+        exit: Exit::Crash,
+        session: span(1_500),
+        absence: span(700),
+        from: Time::ZERO,
+        until: None,
+    });
+    let s = Time::from_secs;
+    scenario.schedule.faults = vec![
+        Fault::Join { at: s(2), node: 1 },
+        Fault::Leave { at: s(3), node: 2 },
+    ];
+    scenario.evictions = vec![Eviction {
+        at: s(4),
+        nodes: vec![0, 5],
+        bodies: vec![0, 1, 2, 20],
+    }];
     scenario
 }
 
@@ -145,13 +176,13 @@ fn an_interval_that_a_run_never_reached_is_empty() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Three intervals that follow each other count what the whole run does: every frame and byte once, and every item and its deliveries.
     #[test]
-    fn intervals_add_up(seed: u64, one in 1..9_999_u64, other in 1..9_999_u64) {
+    fn intervals_add_up(seed: u64, lively: bool, one in 1..9_999_u64, other in 1..9_999_u64) {
         prop_assume!(one != other);
-        let mut scenario = stream();
+        let mut scenario = if lively { comings_and_goings() } else { stream() };
         scenario.seed = seed;
         scenario.run.stop = Stop::Horizon;
         let whole = report(&scenario);
@@ -161,9 +192,10 @@ proptest! {
             .map(|cut| measured(scenario.clone(), cut[0], cut[1]))
             .collect();
         let sum = |of: fn(&Report) -> u64| parts.iter().map(of).sum::<u64>();
-        let figures: [fn(&Report) -> u64; 7] = [
+        let figures: [fn(&Report) -> u64; 8] = [
             |report| report.metrics.network.accepted,
             |report| report.metrics.network.delivered,
+            |report| report.metrics.network.discarded,
             |report| report.metrics.network.segments,
             |report| report.metrics.convergence.pairs,
             |report| report.metrics.convergence.delivered,

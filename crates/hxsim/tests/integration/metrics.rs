@@ -1,5 +1,7 @@
 use hash_exchange::{Kind, Tag, Tally};
-use hxsim::metrics::{EdgeBytes, Metrics, NetworkTotals, Observed, Point, Ratio, Record};
+use hxsim::metrics::{
+    Attendance, EdgeBytes, Metrics, NetworkTotals, Observed, Point, Ratio, Record,
+};
 use hxsim::topology::{Graph, Topology};
 use hxsim::workload::{Body, Item, Workload};
 use proptest::prelude::*;
@@ -10,6 +12,7 @@ pub(crate) struct World {
     pub(crate) graph: Graph,
     pub(crate) items: Vec<Item>,
     pub(crate) records: Vec<Vec<Record>>,
+    pub(crate) attendance: Attendance,
     pub(crate) tallies: Vec<Tally>,
     pub(crate) node_bytes: Vec<u64>,
     pub(crate) edge_bytes: Vec<EdgeBytes>,
@@ -44,6 +47,7 @@ impl World {
             graph: topology.graph(nodes, 1).expect("a possible graph"),
             items,
             records,
+            attendance: Attendance::default(),
             tallies: vec![Tally::default(); nodes as usize],
             node_bytes: vec![0; nodes as usize],
             edge_bytes: Vec::new(),
@@ -66,6 +70,7 @@ impl World {
             graph: &self.graph,
             items: &self.items,
             records: &self.records,
+            attendance: &self.attendance,
             tallies: &self.tallies,
             node_bytes: &self.node_bytes,
             edge_bytes: &self.edge_bytes,
@@ -103,6 +108,60 @@ fn what_a_node_published_is_no_delivery() {
     assert_eq!(convergence.pairs, 3 + 2);
     assert_eq!(convergence.delivered, 4);
     assert_eq!(convergence.reliability, Ratio::new(4, 5));
+}
+
+/// The line again. Node 1 has crashed and come back at 40 ms with nothing, and got both items anew; node 3 is down; node 2 was made to
+/// let go of item 0, and so of all that it ever had.
+fn lively() -> World {
+    let mut world = line();
+    let mut past = |node: NodeId, records: &mut Vec<Record>| {
+        let gone = records.drain(..).map(|record| (node, record));
+        world.attendance.past.extend(gone);
+    };
+    for node in 1..4 {
+        past(node, &mut world.records[node as usize]);
+    }
+    world.attendance.absent = vec![3];
+    world.attendance.started = [(1, Time::from_millis(40))].into();
+    world.attendance.evicted = vec![(2, 0)];
+    world.deliver(0, 55, 2, 1, 0);
+    world.deliver(1, 60, 0, 1, 0);
+    world
+}
+
+#[test]
+fn those_who_are_down_and_what_was_let_go_of_are_not_judged() {
+    let convergence = lively().metrics().convergence;
+    // Node 0 published both; of node 2 only item 1 is asked, which never came.
+    assert_eq!((convergence.published, convergence.pairs), (2, 3));
+    assert_eq!(convergence.delivered, 2);
+    assert_eq!(convergence.t50_ns, Some(60 * MS), "the last time counts");
+    assert_eq!(
+        convergence.delay_max_ns,
+        Some(20 * MS),
+        "since node 1 started"
+    );
+}
+
+#[test]
+fn what_came_in_an_earlier_life_has_cost_what_it_cost() {
+    let metrics = lively().metrics();
+    let before = line().metrics();
+    // Four deliveries before and two since; one body came twice.
+    assert_eq!(metrics.overhead.duplicate_factor, Ratio::new(7, 6));
+    assert_eq!(metrics.frames, before.frames);
+    assert_eq!(
+        metrics.overhead.node_bytes_max,
+        before.overhead.node_bytes_max
+    );
+    // Item 0 went on from node 1 to 2 and 3, and from 2 back to 1.
+    assert_eq!(metrics.overhead.ldh_max, 3);
+    assert_eq!(
+        metrics.overhead.control_bytes_per_delivery,
+        Ratio::new(550, 6)
+    );
+    // One pair of item 0 with 100 bytes, two of item 1 with 50.
+    assert_eq!(metrics.overhead.traffic_over_ideal, Ratio::new(1_000, 200));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use hxsim::Scenario;
 use hxsim::protocol::{Progress, Protocol, Seat};
 use hxsim::run::{self, Difference};
-use simnet::{Host, Time};
+use simnet::{Host, NodeId, Time};
 
 /// Nodes that each send a letter to the next in a line. Node 2 asks somebody outside the world what to do.
 struct Letters {
@@ -60,8 +60,8 @@ impl Protocol for Letters {
         node.get()
     }
 
-    fn progress(&self, nodes: &[bool]) -> Progress {
-        let have = nodes.iter().filter(|received| **received).count() as u64;
+    fn progress(&self, nodes: &[(NodeId, bool)]) -> Progress {
+        let have = nodes.iter().filter(|(_, received)| *received).count() as u64;
         let of = nodes.len() as u64;
         Progress { have, of }
     }

@@ -24,7 +24,7 @@ const MENTION: u64 = 42;
 /// The kind of a message.
 const MESSAGE: u64 = 2;
 
-fn sent(world: &World<Seated>) -> Tally {
+fn sent(world: &World<'_, Seated>) -> Tally {
     let mut total = Tally::default();
     world
         .nodes()
@@ -45,7 +45,12 @@ fn mentions(sent: &Tally) -> u64 {
 
 /// How often hashes must have been announced at least, and may have been at most. The one of two neighbours that learned first tells the
 /// other, who tells it too unless the word has arrived. Links of a constant latency leave nothing open.
-fn owed(scenario: &Scenario, graph: &Graph, gossip: &Gossip, world: &World<Seated>) -> (u64, u64) {
+fn owed(
+    scenario: &Scenario,
+    graph: &Graph,
+    gossip: &Gossip,
+    world: &World<'_, Seated>,
+) -> (u64, u64) {
     let (mut least, mut most) = (0, 0);
     for item in gossip.items() {
         let learned = |node: NodeId| {

@@ -123,7 +123,16 @@ fn tables(root: &Value) -> Vec<Table> {
         let mut below_known = BTreeSet::new();
         for variant in variants(root, schema) {
             let mut around = around.clone();
-            put(&mut around, path, least(root, &variant));
+            let least = least(root, &variant);
+            if least["kind"] == "evict" {
+                // What is let go of is published first.
+                put(
+                    &mut around,
+                    &["workload".into()],
+                    example(root, &root["properties"]["workload"]),
+                );
+            }
+            put(&mut around, path, least);
             let map = variant.as_object().expect("a table's schema is an object");
             all.push(Table {
                 path: path.to_vec(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
 use hxsim::{Outcome, Scenario, template, trial};
-use simnet::{Host, Time};
+use simnet::{Host, NodeId, Time};
 
 use crate::snapshot::{assert_snapshot, tests};
 
@@ -63,11 +63,11 @@ impl Protocol for Mute {
         MyProtocol.snapshot(node)
     }
 
-    fn progress(&self, nodes: &[Self::Snapshot]) -> Progress {
+    fn progress(&self, nodes: &[(NodeId, Self::Snapshot)]) -> Progress {
         MyProtocol.progress(nodes)
     }
 
-    fn missing(&self, nodes: &[Self::Snapshot]) -> Vec<String> {
+    fn missing(&self, nodes: &[(NodeId, Self::Snapshot)]) -> Vec<String> {
         MyProtocol.missing(nodes)
     }
 }
@@ -116,14 +116,14 @@ impl Protocol for Broken {
 
     fn snapshot(&self, (): &()) {}
 
-    fn progress(&self, nodes: &[()]) -> Progress {
+    fn progress(&self, nodes: &[(NodeId, ())]) -> Progress {
         Progress {
             have: 0,
             of: nodes.len() as u64,
         }
     }
 
-    fn invariant(&self, _: &[()]) -> Result<(), Violation> {
+    fn invariant(&self, _: &[(NodeId, ())]) -> Result<(), Violation> {
         let what = "is empty".into();
         Err(Violation {
             node: 2,

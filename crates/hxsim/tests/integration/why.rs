@@ -12,6 +12,10 @@ use crate::drawn::prepare;
 
 /// Runs four nodes in a line with 10 ms between neighbours; node 0 publishes "beep" at one second. `more` comes on top.
 fn line(more: &str) -> Report {
+    run(&four_in_line(more))
+}
+
+pub(crate) fn four_in_line(more: &str) -> Scenario {
     let text = format!(
         "question = \"Why not?\"\n\
          nodes = 4\n\
@@ -23,7 +27,7 @@ fn line(more: &str) -> Report {
          at = \"1s\"\n\
          {more}"
     );
-    run(&Scenario::parse("line.toml", text, &[]).unwrap_or_else(|bad| panic!("{bad}")))
+    Scenario::parse("line.toml", text, &[]).unwrap_or_else(|bad| panic!("{bad}"))
 }
 
 fn run(scenario: &Scenario) -> Report {

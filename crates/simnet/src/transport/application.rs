@@ -136,10 +136,15 @@ impl Core {
         if self.arrival.as_ref().is_some_and(|it| it.slot == slot) && self.running == Some(id) {
             self.arrival = None;
         }
+        self.abandon(id, slot, WriterIs::Gone);
+    }
+
+    /// Nobody reads here any more, nor writes; `writer_is` says why.
+    pub(super) fn abandon(&mut self, id: NodeId, slot: u32, writer_is: WriterIs) {
         let node = self.node(id);
         node.forget_unread(slot);
         let end = &mut node.ends[slot as usize];
-        let was = std::mem::replace(&mut end.writer_is, WriterIs::Gone);
+        let was = std::mem::replace(&mut end.writer_is, writer_is);
         if end.state == State::Open {
             if was == WriterIs::Writing {
                 self.send(id, slot, Kind::Fin, 0, &[]);
@@ -203,6 +208,7 @@ impl End {
     /// Why nothing can be sent or received any more.
     fn error(&self) -> Option<io::Error> {
         let kind = match self.state {
+            _ if self.writer_is == WriterIs::Orphaned => io::ErrorKind::ConnectionReset,
             State::Open | State::Connecting => return None,
             State::Refused => io::ErrorKind::ConnectionRefused,
             State::TimedOut => io::ErrorKind::TimedOut,

@@ -22,6 +22,8 @@ impl Core {
         let (id, header) = (event.dest, &event.record.header);
         match event.record.kind {
             Kind::Cut => self.cut(id, header.word),
+            // The shard sees to these: they are about more than streams.
+            Kind::Start | Kind::Leave | Kind::Crash => {}
             Kind::Syn => self.receive_dial(event, payload),
             _ if !self.is_live(id, header) => self.receive_stale(event),
             Kind::Reset => self.fail(id, header.slot, State::Reset),
@@ -145,7 +147,7 @@ impl Core {
         let length = u64::from(payload.len());
         let node = self.node(id);
         let end = &mut node.ends[slot as usize];
-        if end.writer_is == WriterIs::Gone {
+        if end.is_let_go() {
             node.carried.discarded += length;
             return;
         }
@@ -191,7 +193,7 @@ impl Core {
             }
             self.spill_arrival(id);
             let node = self.node(id);
-            if node.ends[slot as usize].writer_is == WriterIs::Gone {
+            if node.ends[slot as usize].is_let_go() {
                 node.carried.discarded += payload.len() as u64;
                 continue;
             }

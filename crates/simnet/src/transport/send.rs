@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::core::Core;
 use crate::draw::{Purpose, chance, draw};
-use crate::end::{End, Segment, State, WriterIs};
+use crate::end::{End, Segment, State, Waiter, WriterIs};
 use crate::event::{Header, Kind};
 use crate::node::{Side, StaleAnswer};
 use crate::timers::Due;
@@ -33,23 +33,30 @@ impl Core {
         slot
     }
 
-    /// Ends the life of an end: what is underway to it finds another generation.
+    /// Ends the life of an end: what is underway to it finds another generation. The slot is free then, unless somebody still has a handle.
     pub(super) fn free(&mut self, id: NodeId, slot: u32) {
         let node = self.node(id);
         node.discard_trouble(slot);
         node.forget_unread(slot);
-        let end = &mut node.ends[slot as usize];
-        let (peer, accepted) = (end.peer, std::mem::take(&mut end.accepted));
-        end.generation = end.generation.wrapping_add(1);
-        end.state = State::Free;
-        end.peer_slot = std::mem::replace(&mut node.free_end, slot);
-        if accepted > 0 {
-            *node.rare().past.entry(peer).or_default() += u64::from(accepted);
-        }
         if let Some(rare) = &mut node.rare {
             let sides = [Side::Read, Side::Write];
             let gone = sides.map(|side| rare.wakers.remove(&(slot, side)));
             self.retired.extend(gone.into_iter().flatten());
+        }
+        let node = self.node(id);
+        let end = &mut node.ends[slot as usize];
+        end.generation = end.generation.wrapping_add(1);
+        end.reader = Waiter::NOBODY;
+        end.writer = Waiter::NOBODY;
+        if end.writer_is == WriterIs::Orphaned {
+            end.state = State::Reset;
+            return;
+        }
+        let (peer, accepted) = (end.peer, std::mem::take(&mut end.accepted));
+        end.state = State::Free;
+        end.peer_slot = std::mem::replace(&mut node.free_end, slot);
+        if accepted > 0 {
+            *node.rare().past.entry(peer).or_default() += u64::from(accepted);
         }
     }
 
@@ -100,7 +107,8 @@ impl Core {
             _ => 0,
         };
         let left = self.depart(id, peer, &route, bytes);
-        let blocked = self.plan.blocked(id, peer, left);
+        let blocked =
+            self.plan.blocked(id, peer, left) || self.plan.lives.crashes_within(id, self.now, left);
         let node = self.node(id);
         let counter = (u64::from(sequence) << 16) | u64::from(attempt.min(0xffff));
         if kind == Kind::Data {
@@ -116,8 +124,13 @@ impl Core {
         let jitter = || draw(seed, JITTER, owner, counter);
         let jitter = self.plan.routes.jitter(&route, jitter);
         let arrival = left + Duration::from_nanos(route.floor + jitter);
+        let arrival = self.node(id).ends[slot as usize].last_arrival.max(arrival);
+        if self.plan.lives.is_deaf(peer, arrival) {
+            self.node(id).carried.lost += 1;
+            return Err(left);
+        }
         let end = &mut self.node(id).ends[slot as usize];
-        end.last_arrival = end.last_arrival.max(arrival);
+        end.last_arrival = arrival;
         let header = Header {
             slot: end.peer_slot,
             generation: end.peer_generation,
@@ -126,7 +139,6 @@ impl Core {
             from_slot: slot,
             from_generation: end.generation,
         };
-        let arrival = end.last_arrival;
         self.emit(arrival, peer, id, kind, header, payload);
         Ok(())
     }
@@ -209,7 +221,7 @@ impl Core {
         }
         if settled {
             node.forget_trouble_that_is_over(slot);
-            if node.ends[slot as usize].writer_is == WriterIs::Gone {
+            if node.ends[slot as usize].is_let_go() {
                 self.free(id, slot);
             }
         } else {
@@ -244,15 +256,15 @@ impl Core {
         let counter = now.as_nanos();
         let link = (u64::from(id) << 32) | u64::from(peer);
         let lost = chance_of(route.loss, || draw(seed, RESET_LOSS, link, counter));
-        if lost || self.plan.blocked(id, peer, now) {
+        if lost || self.plan.blocked(id, peer, now) || !self.emit_reset(id, peer, header) {
             self.node(id).carried.lost += 1;
             return false;
         }
-        self.emit_reset(id, peer, header);
         true
     }
 
-    fn emit_reset(&mut self, id: NodeId, peer: NodeId, header: Header) {
+    /// Puts a reset on its way. False: it does not leave before the power goes, or the peer is deaf when it arrives.
+    fn emit_reset(&mut self, id: NodeId, peer: NodeId, header: Header) -> bool {
         let (seed, now) = (self.plan.seed, self.now);
         let route = self.plan.routes.between(id, peer);
         let counter = now.as_nanos();
@@ -261,7 +273,12 @@ impl Core {
         let jitter = self.plan.routes.jitter(&route, jitter);
         let left = self.depart(id, peer, &route, 0);
         let arrival = left + Duration::from_nanos(route.floor + jitter);
+        let lives = &self.plan.lives;
+        if lives.crashes_within(id, now, left) || lives.is_deaf(peer, arrival) {
+            return false;
+        }
         self.emit(arrival, peer, id, Kind::Reset, header, &[]);
+        true
     }
 
     /// Tells a peer that the stream on which it has sent something is gone.
@@ -292,7 +309,7 @@ impl Core {
         node.discard_trouble(slot);
         let end = &mut node.ends[slot as usize];
         end.state = state;
-        if end.writer_is == WriterIs::Gone {
+        if end.is_let_go() {
             self.free(id, slot);
             return;
         }

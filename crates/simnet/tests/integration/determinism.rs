@@ -10,7 +10,11 @@ use simnet::{
 use crate::world::{MS, Notes, PORT, layouts, network, world};
 
 /// Every node dials some others again and again and talks in chunks of drawn sizes: many streams, draws, timers and ties.
-fn chatter(network: &Network, layout: Layout, talkers: u32) -> World<Notes<(Time, usize)>> {
+fn chatter(
+    network: &Network,
+    layout: Layout,
+    talkers: u32,
+) -> World<'static, Notes<(Time, usize)>> {
     world(network, layout, move |host: Host, notes| async move {
         if host.id() >= talkers {
             return;
@@ -112,7 +116,7 @@ fn slow(nodes: u32, seed: u64, bytes_per_second: u64) -> Network {
     network
 }
 
-fn history(world: &mut World<Notes<(Time, usize)>>) -> (u64, Vec<Vec<(Time, usize)>>) {
+fn history(world: &mut World<'_, Notes<(Time, usize)>>) -> (u64, Vec<Vec<(Time, usize)>>) {
     for cut in [101, 333, 334, 1000] {
         world.run_until(Time::from_millis(cut));
     }

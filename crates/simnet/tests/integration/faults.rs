@@ -15,7 +15,9 @@ fn partition(at: Time, until: Option<Time>) -> Fault {
 }
 
 /// Node 0 writes a byte each 100 ms; node 1 notes when it comes.
-fn ticking(network: &Network) -> World<crate::world::Notes<(Time, Result<u8, ErrorKind>)>> {
+fn ticking(
+    network: &Network,
+) -> World<'static, crate::world::Notes<(Time, Result<u8, ErrorKind>)>> {
     world(network, Layout::default(), |host: Host, notes| async move {
         if host.id() == 0 {
             let mut stream = host.connect(1, PORT).await.expect("node 1 listens");
@@ -160,7 +162,7 @@ fn a_dial_into_a_partition_times_out() {
 
 #[test]
 fn a_network_that_cannot_be_is_refused_in_words() {
-    let start = |_: Host| ();
+    let start = |_: Host, _: Option<()>| ();
     let mut bad = network(2);
     bad.links.default = Link::constant(Duration::from_nanos(999));
     let error = World::new(&bad, Layout::default(), start).err();

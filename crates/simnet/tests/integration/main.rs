@@ -3,6 +3,7 @@
 mod bandwidth;
 mod determinism;
 mod faults;
+mod life;
 mod regions;
 mod streams;
 mod timers;

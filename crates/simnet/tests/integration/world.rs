@@ -21,15 +21,15 @@ pub(crate) fn network(nodes: u32) -> Network {
 }
 
 /// A world in which every node runs `main` and writes notes.
-pub(crate) fn world<N: 'static, F>(
+pub(crate) fn world<'a, N: 'static, F>(
     network: &Network,
     layout: Layout,
-    main: impl Fn(Host, Notes<N>) -> F,
-) -> World<Notes<N>>
+    main: impl Fn(Host, Notes<N>) -> F + 'a,
+) -> World<'a, Notes<N>>
 where
     F: Future<Output = ()> + 'static,
 {
-    World::new(network, layout, |host| {
+    World::new(network, layout, move |host, _| {
         let notes = Notes::default();
         host.spawn(main(host.clone(), notes.clone()));
         notes
@@ -81,7 +81,7 @@ pub(crate) async fn write_and_close(stream: &mut Stream, bytes: &[u8]) -> io::Re
 }
 
 /// accepted = delivered + discarded + in flight, each counted where it happens.
-pub(crate) fn assert_conserved<T>(world: &World<T>) {
+pub(crate) fn assert_conserved<T>(world: &World<'_, T>) {
     let carried = world.carried();
     assert_eq!(
         carried.accepted,

@@ -1,0 +1,151 @@
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
+
+use hash_exchange::{Hash, Tally};
+use hash_gossip::Node;
+use simnet::{NodeId, Time};
+
+use super::{Holdings, ItemSet, SimHost};
+use crate::metrics::Record;
+
+/// A running node, or one that has stopped, and what the run has seen of it.
+pub struct Seated {
+    id: NodeId,
+    node: Node<SimHost>,
+    audit: RefCell<Audit>,
+}
+
+/// What has been checked of a node so far: each thing that it takes for new is looked at once.
+#[derive(Default)]
+pub(super) struct Audit {
+    pub(super) news: usize,
+    pub(super) held: ItemSet,
+    rare: Option<Box<Rare>>,
+}
+
+/// What hardly any node has.
+#[derive(Default)]
+struct Rare {
+    /// What it was made to let go of in this life.
+    evicted: ItemSet,
+    violation: Option<Broken>,
+    /// What its earlier lives have sent, and what came to them.
+    sent: Tally,
+    records: Vec<Record>,
+}
+
+/// A rule that is broken, and what was seen.
+pub(super) type Broken = (&'static str, String);
+
+impl Audit {
+    /// Notes a rule that is broken; of several the first counts.
+    pub(super) fn note(&mut self, check: &'static str, what: String) {
+        let rare = self.rare.get_or_insert_default();
+        rare.violation.get_or_insert((check, what));
+    }
+
+    /// Notes that the node has let go of an item.
+    pub(super) fn note_evicted(&mut self, item: u32) {
+        self.held.remove(item);
+        self.rare.get_or_insert_default().evicted.insert(item);
+    }
+
+    pub(super) fn has_evicted(&self, item: u32) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.evicted.contains(item))
+    }
+}
+
+impl Seated {
+    pub(super) fn new(id: NodeId, node: Node<SimHost>, audit: Audit) -> Self {
+        Self {
+            id,
+            node,
+            audit: RefCell::new(audit),
+        }
+    }
+
+    pub(super) const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The node itself, for those who look closer than checks do.
+    pub const fn node(&self) -> &Node<SimHost> {
+        &self.node
+    }
+
+    pub(super) fn audit_mut(&self) -> RefMut<'_, Audit> {
+        self.audit.borrow_mut()
+    }
+
+    pub(super) fn holdings(&self) -> Holdings {
+        let audit = self.audit.borrow();
+        let rare = audit.rare.as_ref();
+        let evicted = rare.map(|rare| &rare.evicted).filter(|it| it.count() > 0);
+        let violation = rare.and_then(|rare| rare.violation.clone());
+        Holdings {
+            held: audit.held.clone(),
+            evicted: evicted.cloned().map(Box::new),
+            violation: violation.map(Box::new),
+        }
+    }
+
+    /// The frames that the node has sent in all its lives.
+    pub(super) fn sent(&self) -> Tally {
+        let mut sent = self.node.sent();
+        if let Some(rare) = &self.audit.borrow().rare {
+            sent.merge(&rare.sent);
+        }
+        sent
+    }
+
+    /// How what the node holds came to be held.
+    pub(super) fn records(&self, numbers: &BTreeMap<Hash, u32>) -> Vec<Record> {
+        records(self.node.records(), numbers).collect()
+    }
+
+    /// How everything else came that the node has ever held: in an earlier life, in this one until it let go of it, and if this one is over all.
+    pub(super) fn past_records(&self, numbers: &BTreeMap<Hash, u32>, is_over: bool) -> Vec<Record> {
+        let audit = self.audit.borrow();
+        let rare = audit.rare.as_ref();
+        let mut gone = rare.map_or_else(Vec::new, |rare| rare.records.clone());
+        if is_over || rare.is_some() {
+            let own = records(self.node.news(0), numbers);
+            gone.extend(own.filter(|record| is_over || audit.has_evicted(record.item)));
+        }
+        gone
+    }
+
+    /// What this life has let go of.
+    pub(super) fn evicted(&self) -> Vec<u32> {
+        let audit = self.audit.borrow();
+        let rare = audit.rare.iter();
+        rare.flat_map(|rare| rare.evicted.iter()).collect()
+    }
+
+    /// What the audit of the next life begins with.
+    pub(super) fn into_audit(self, numbers: &BTreeMap<Hash, u32>) -> Audit {
+        let mut rare = self.audit.into_inner().rare.unwrap_or_default();
+        rare.evicted = ItemSet::default();
+        rare.sent.merge(&self.node.sent());
+        rare.records.extend(records(self.node.news(0), numbers));
+        Audit {
+            rare: Some(rare),
+            ..Audit::default()
+        }
+    }
+}
+
+fn records(
+    of: Vec<hash_gossip::Record<NodeId>>,
+    numbers: &BTreeMap<Hash, u32>,
+) -> impl Iterator<Item = Record> {
+    of.into_iter().filter_map(|record| {
+        Some(Record {
+            item: *numbers.get(&record.hash)?,
+            at: Time::ZERO + record.learned_at,
+            from: record.from,
+            receipts: record.receipts,
+        })
+    })
+}

@@ -1,0 +1,165 @@
+//! What went wrong by plan, as reports list and draw it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use simnet::{Fault, NodeId, Time};
+
+use crate::scenario::Scenario;
+
+/// A fault, as reports list it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultSpan {
+    /// Its kind in scenarios.
+    pub kind: &'static str,
+    /// When it begins.
+    pub at_ns: u64,
+    /// When it heals; null: never. That of a momentary fault is when it begins, and that of a node that goes is when it restarts.
+    pub until_ns: Option<u64>,
+    /// The node that comes or goes, or lets go of something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+}
+
+impl FaultSpan {
+    pub(super) fn is_momentary(&self) -> bool {
+        self.until_ns == Some(self.at_ns)
+    }
+}
+
+/// Everything that goes wrong in a scenario, in the order of the times. A restart is the end of what made it necessary.
+pub(crate) fn spans(scenario: &Scenario) -> Vec<FaultSpan> {
+    let schedule = scenario.faults();
+    let lives = schedule.lives();
+    let mut spans: Vec<_> = schedule
+        .faults
+        .iter()
+        .filter_map(|fault| {
+            let (kind, node) = match *fault {
+                Fault::Partition { .. } => ("partition", None),
+                Fault::Cut { .. } => ("cut", None),
+                Fault::Join { node, .. } => ("join", Some(node)),
+                Fault::Leave { node, .. } => ("leave", Some(node)),
+                Fault::Crash { node, .. } => ("crash", Some(node)),
+                Fault::Restart { .. } => return None,
+            };
+            let back = |node| lives.starts_after(node, fault.at());
+            let until = match *fault {
+                Fault::Leave { node, .. } | Fault::Crash { node, .. } => back(node),
+                _ => fault.healed(),
+            };
+            Some(FaultSpan {
+                kind,
+                at_ns: fault.at().as_nanos(),
+                until_ns: until.map(Time::as_nanos),
+                node,
+            })
+        })
+        .collect();
+    for eviction in &scenario.evictions {
+        let at_ns = eviction.at.as_nanos();
+        spans.extend(eviction.nodes.iter().map(|node| FaultSpan {
+            kind: "evict",
+            at_ns,
+            until_ns: Some(at_ns),
+            node: Some(*node),
+        }));
+    }
+    spans.sort_by_key(|fault| fault.at_ns);
+    spans
+}
+
+/// The same as pictures have it: of those of one kind and of single nodes that overlap, one.
+pub(super) fn bands(spans: &[FaultSpan]) -> Vec<FaultSpan> {
+    let mut bands: Vec<FaultSpan> = Vec::new();
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    for span in spans {
+        let until = |span: &FaultSpan| span.until_ns.unwrap_or(u64::MAX);
+        let open = last.get(span.kind).map(|at| &mut bands[*at]);
+        match open.filter(|open| span.node.is_some() && until(open) >= span.at_ns) {
+            Some(open) if until(open) >= until(span) => {}
+            Some(open) => open.until_ns = span.until_ns,
+            None => {
+                last.insert(span.kind, bands.len());
+                bands.push(FaultSpan {
+                    node: None,
+                    ..span.clone()
+                });
+            }
+        }
+    }
+    bands
+}
+
+/// Who came and went until the run ended, in words; `None` if nobody did.
+pub(super) fn comings(spans: &[FaultSpan], ended_ns: u64) -> Option<String> {
+    let happened = |kind: &'static str| {
+        spans
+            .iter()
+            .filter(move |span| span.kind == kind && span.at_ns < ended_ns)
+    };
+    let over = |span: &&FaultSpan| span.until_ns.is_some_and(|until| until < ended_ns);
+    let gone = || happened("leave").chain(happened("crash"));
+    let back = gone().filter(over).count();
+    let parts = [
+        (happened("join").count(), "joined"),
+        (happened("leave").count(), "left"),
+        (happened("crash").count(), "crashed"),
+        (back, "restarted"),
+        (happened("evict").count(), "evicted"),
+        (gone().count() - back, "down at the end"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<_> = parts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(" · "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn span(kind: &'static str, at_ns: u64, until_ns: Option<u64>, node: u32) -> FaultSpan {
+        FaultSpan {
+            kind,
+            at_ns,
+            until_ns,
+            node: Some(node),
+        }
+    }
+
+    #[test]
+    fn a_picture_shows_when_anybody_was_away() {
+        let spans = [
+            span("crash", 1, Some(5), 0),
+            span("leave", 2, Some(3), 1),
+            span("crash", 4, Some(8), 2),
+            span("crash", 6, Some(7), 3),
+            span("join", 9, Some(9), 4),
+            span("join", 9, Some(9), 5),
+            span("crash", 9, None, 6),
+            span("crash", 11, Some(12), 0),
+        ];
+        let shown = bands(&spans);
+        let shown: Vec<_> = shown
+            .iter()
+            .map(|it| (it.kind, it.at_ns, it.until_ns))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("crash", 1, Some(8)),
+                ("leave", 2, Some(3)),
+                ("join", 9, Some(9)),
+                ("crash", 9, None),
+            ]
+        );
+        let words = comings(&spans, 12).expect("somebody came");
+        assert_eq!(
+            words,
+            "2 joined · 1 left · 5 crashed · 4 restarted · 2 down at the end"
+        );
+        assert_eq!(comings(&spans, 1), None);
+    }
+}
