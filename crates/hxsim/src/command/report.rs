@@ -1,7 +1,8 @@
 use std::fs;
+use std::path::Path;
 
 use hxsim::cli;
-use hxsim::report::Outcome;
+use hxsim::report::{Outcome, table};
 use hxsim::scenario::Scenario;
 
 use super::run::simulate;
@@ -31,6 +32,7 @@ pub(crate) fn report(args: &cli::Report, console: &Console) -> Result<u8, Failur
         });
     }
     let mut code = 0;
+    let mut rows = String::new();
     for path in &paths {
         let scenario = Scenario::load(path, &[]).map_err(Failure::usage)?;
         let (graph, gossip) = prepare(path, &scenario)?;
@@ -40,19 +42,28 @@ pub(crate) fn report(args: &cli::Report, console: &Console) -> Result<u8, Failur
             code = report.exit_code();
         }
         if report.outcome == Outcome::Interrupted {
-            break;
+            return Ok(code);
         }
+        rows.push_str(&report.row());
         for (path, text) in results(&args.out, &report) {
-            if !args.check {
-                write(&path, &text)?;
-            } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
-                eprintln!(
-                    "error: {}: differs from what the scenario answers now; `hxsim report` writes it anew",
-                    path.display()
-                );
-                code = NOT_DETERMINISTIC;
-            }
+            settle(args, &path, &text, &mut code)?;
         }
     }
+    settle(args, &args.out.join("README.md"), &table(&rows), &mut code)?;
     Ok(code)
+}
+
+/// Writes a result, or compares it with what is there.
+fn settle(args: &cli::Report, path: &Path, text: &str, code: &mut u8) -> Result<(), Failure> {
+    if !args.check {
+        return write(path, text);
+    }
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        let path = path.display();
+        eprintln!(
+            "error: {path}: differs from what the scenarios answer now; `hxsim report` writes it anew"
+        );
+        *code = NOT_DETERMINISTIC;
+    }
+    Ok(())
 }

@@ -19,10 +19,11 @@ impl Report {
             lines.extend(self.picture().lines(colour));
             lines.push(String::new());
         }
-        for (label, text) in self.numbers() {
+        let expected = self.expected().into_iter().enumerate();
+        let expected = expected.map(|(number, text)| (["expected", ""][number.min(1)], text));
+        for (label, text) in self.numbers().into_iter().chain(expected) {
             lines.push(format!("  {label:<11} {text}"));
         }
-        lines.extend(self.expected());
         lines.extend(self.troubles());
         lines.push(String::new());
         lines.join("\n")
@@ -50,7 +51,7 @@ impl Report {
         )
     }
 
-    fn picture(&self) -> Picture<'_> {
+    pub(super) fn picture(&self) -> Picture<'_> {
         Picture {
             shown_ns: self.shown_ns(),
             whole: self.metrics.convergence.pairs,
@@ -128,6 +129,16 @@ impl Report {
                 ),
             ),
         ];
+        // Those of bodies that were there from the start are the coverage.
+        if convergence.delay_max_ns != convergence.t100_ns {
+            let text = format!(
+                "p50 {} · p99 {} · max {} since the publication",
+                maybe_duration(convergence.delay_p50_ns),
+                maybe_duration(convergence.delay_p99_ns),
+                maybe_duration(convergence.delay_max_ns)
+            );
+            rows.insert(3, ("delay", text));
+        }
         if let Some(measured) = &self.measured {
             let hashes = things(measured.items, "hash", "hashes");
             let (from, until) = (duration(measured.from_ns), duration(measured.until_ns));
@@ -186,19 +197,17 @@ impl Report {
     }
 
     /// Each expectation with what was found.
-    fn expected(&self) -> Vec<String> {
-        let judged = self.expectations.iter();
-        let lines = judged.zip(0..).map(|(judged, number)| {
-            let label = if number == 0 { "expected" } else { "" };
+    pub(super) fn expected(&self) -> Vec<String> {
+        let judged = self.expectations.iter().map(|judged| {
             let mark = match judged.met {
                 Some(true) => '✓',
                 Some(false) => '✗',
                 None => '?',
             };
             let (expectation, finding) = (&judged.expectation, judged.finding());
-            format!("  {label:<11} {mark} {expectation} · {finding}")
+            format!("{mark} {expectation} · {finding}")
         });
-        lines.collect()
+        judged.collect()
     }
 
     fn troubles(&self) -> Vec<String> {

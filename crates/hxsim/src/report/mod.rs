@@ -5,6 +5,7 @@ pub(crate) mod human;
 pub(crate) mod picture;
 pub(crate) mod quantity;
 pub(crate) mod svg;
+mod table;
 pub(crate) mod text;
 
 use serde::{Serialize, Serializer};
@@ -15,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::scenario::Scenario;
 
 pub use faults::FaultSpan;
+pub use table::table;
 
 /// The answer to a scenario. Without `env` it depends on the scenario alone, and so is the same on every machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

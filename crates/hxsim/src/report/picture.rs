@@ -29,14 +29,9 @@ pub(crate) struct Picture<'a> {
 impl Picture<'_> {
     /// The lines of the picture. Colour only if told.
     pub(crate) fn lines(&self, colour: bool) -> Vec<String> {
-        let whole = self.whole.max(1);
-        // How many eighths of a cell each column is high, at the end of the time that it stands for.
-        let height = |column: u64| {
-            let reached = (self.reached)(self.column_ns(column + 1));
-            let eighths = u128::from(reached) * u128::from(ROWS * 8) / u128::from(whole);
-            eighths as u64
-        };
-        let heights: Vec<u64> = (0..COLUMNS).map(height).collect();
+        let heights: Vec<u64> = (1..=COLUMNS)
+            .map(|end| self.height(self.column_ns(end), ROWS))
+            .collect();
         let mut lines: Vec<String> = (0..ROWS)
             .rev()
             .map(|row| {
@@ -58,6 +53,23 @@ impl Picture<'_> {
         let gap = (COLUMNS as usize).saturating_sub(end.chars().count() + 1);
         lines.push(format!("         0{:gap$}{end}{}", "", self.legend()));
         lines
+    }
+
+    /// The same in one line, for a cell of a table.
+    pub(crate) fn sparkline(&self) -> String {
+        (1..=SPARKS)
+            .map(|end| {
+                let at_ns = u128::from(self.shown_ns) * u128::from(end) / u128::from(SPARKS);
+                BLOCKS[self.height(at_ns as u64, 1) as usize]
+            })
+            .collect()
+    }
+
+    /// What is reached at an instant, in eighths of a cell, of which so many are the whole.
+    fn height(&self, at_ns: u64, cells: u64) -> u64 {
+        let reached = (self.reached)(at_ns);
+        let eighths = u128::from(reached) * u128::from(cells * 8) / u128::from(self.whole.max(1));
+        eighths as u64
     }
 
     /// The time that the left edge of a column stands for.
@@ -113,6 +125,9 @@ const SPAN: char = '━';
 const COLUMNS: u64 = 60;
 const ROWS: u64 = 6;
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Characters of a curve in one line.
+const SPARKS: u64 = 16;
 
 pub(crate) const GREEN: &str = "1;32";
 pub(crate) const RED: &str = "1;31";

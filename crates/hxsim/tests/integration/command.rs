@@ -232,6 +232,10 @@ fn results_are_written_checked_and_missed() {
         "{verdicts:?}"
     );
     assert_eq!(code(&report(&sims, &["--check"])), Some(0));
+    let table = fs::read_to_string(sims.join("results/README.md")).expect("the table is there");
+    let rows: Vec<_> = table.lines().rev().take(2).collect();
+    assert!(rows[0].starts_with("| [b](b.json) | ") && rows[1].starts_with("| [a](a.json) | "));
+    assert!(rows[0].contains("█`](b.svg) | "), "{}", rows[0]);
 
     let result = sims.join("results/b.json");
     let text = fs::read_to_string(&result).expect("the result is there");
