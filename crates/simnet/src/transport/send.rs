@@ -100,7 +100,12 @@ impl Core {
         attempt: u32,
     ) -> Result<(), Time> {
         let seed = self.plan.seed;
-        let End { peer, owner, .. } = self.node(id).ends[slot as usize];
+        let End {
+            peer,
+            owner,
+            last_arrival,
+            ..
+        } = self.node(id).ends[slot as usize];
         let route = self.plan.routes.between(id, peer);
         let bytes = match kind {
             Kind::Data => payload.len() as u32,
@@ -124,7 +129,7 @@ impl Core {
         let jitter = || draw(seed, JITTER, owner, counter);
         let jitter = self.plan.routes.jitter(&route, jitter);
         let arrival = left + Duration::from_nanos(route.floor + jitter);
-        let arrival = self.node(id).ends[slot as usize].last_arrival.max(arrival);
+        let arrival = last_arrival.max(arrival);
         if self.plan.lives.is_deaf(peer, arrival) {
             self.node(id).carried.lost += 1;
             return Err(left);
