@@ -1,10 +1,20 @@
-//! A node that shares a directory: `node --listen ADDR [--peer ADDR]... --dir DIR [--until N]`.
+//! A node that shares a directory: `node --listen ADDR [--peer ADDR]... --dir DIR [--until N] [--stdin] [--report FILE]`.
 //!
 //! It publishes the files that lie in DIR, and fetches what its peers and theirs have. What came lies in DIR/.received, each
 //! body under its hash, and is published again when the node is started again. The first line that it prints is the
 //! address on which it listens; then follows a line for each body: its hash, and the file or the peer that it is from.
 //!
 //! With `--until N` it ends once it holds N hashes and nobody has wanted anything of it for six seconds.
+//!
+//! With `--stdin` its standard input leads it: it listens, but dials and accepts nobody before the first line, so that many
+//! nodes may begin at once; and it ends when its input does. With `--report FILE` it writes, once it ends, one JSON document
+//! that says when it began, what it sent by kind, and how and when each body came; frames are counted as in the reports of
+//! `hxsim`.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a report says when the node began, on the clock that it shares with others of the machine"
+)]
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,16 +22,21 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hash_exchange::Hash;
+use hash_exchange::{Hash, Kind};
 use hash_gossip::{Config, Host as _, Node};
 use hash_gossip_tokio::{TokioHost, config, dialled};
+use serde_json::{Value, json};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
-const USAGE: &str = "usage: node --listen ADDR [--peer ADDR]... --dir DIR [--until N]";
+const USAGE: &str =
+    "usage: node --listen ADDR [--peer ADDR]... --dir DIR [--until N] [--stdin] [--report FILE]";
 
 /// How often it is looked whether something has come.
 const LOOK: Duration = Duration::from_millis(20);
@@ -35,6 +50,8 @@ struct Options {
     peers: Vec<SocketAddr>,
     dir: PathBuf,
     until: Option<usize>,
+    stdin: bool,
+    report: Option<PathBuf>,
 }
 
 /// A body to publish, and where it lies.
@@ -73,7 +90,12 @@ async fn run(options: &Options) -> io::Result<()> {
     for (hash, path, _) in &bodies {
         writeln!(out, "{hash} is {}", path.display())?;
     }
+    let told_to_end = match options.stdin {
+        true => led_by_stdin()?,
+        false => Arc::default(),
+    };
     let enough = config.stall + MARGIN;
+    let (began, began_unix) = (host.now(), SystemTime::now());
     let node = Node::start(host, config, dialled(options.peers.iter().copied()));
     node.publish_all(bodies.into_iter().map(|(hash, _, body)| (hash, body)));
 
@@ -92,11 +114,60 @@ async fn run(options: &Options) -> io::Result<()> {
         } else {
             Duration::ZERO
         };
-        if quiet >= enough && options.until.is_some_and(|until| seen >= until) {
-            return Ok(());
+        let done = quiet >= enough && options.until.is_some_and(|until| seen >= until);
+        if done || told_to_end.load(Ordering::Relaxed) {
+            break;
         }
         sleep(LOOK).await;
     }
+    let Some(path) = &options.report else {
+        return Ok(());
+    };
+    let written = fs::write(path, report(&node, began, began_unix).to_string() + "\n");
+    written.map_err(|error| at(path.display(), "cannot write", &error))
+}
+
+/// Waits for the first line of standard input. What it returns becomes true when the input ends.
+fn led_by_stdin() -> io::Result<Arc<AtomicBool>> {
+    io::stdin().read_line(&mut String::new())?;
+    let ended = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&ended);
+    thread::spawn(move || {
+        // An input that cannot be read has ended too.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        note.store(true, Ordering::Relaxed);
+    });
+    Ok(ended)
+}
+
+/// What the node did since it began.
+fn report(node: &Node<TokioHost>, began: Duration, began_unix: SystemTime) -> Value {
+    let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let bodies = node.records().into_iter().map(|record| {
+        json!({
+            "hash": record.hash.to_string(),
+            "from": record.from.map(|from| from.to_string()),
+            "after_ns": ns(record.learned_at.saturating_sub(began)),
+            "receipts": record.receipts,
+        })
+    });
+    let sent = node.sent();
+    let frames = Kind::ALL.map(|kind| {
+        json!({
+            "kind": kind.name(),
+            "frames": sent.frames(kind),
+            "content": sent.content(kind),
+            "framing": sent.bytes(kind) - sent.content(kind),
+        })
+    });
+    json!({
+        "began_unix_ns": ns(began_unix.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        "bodies": bodies.collect::<Vec<_>>(),
+        "frames": frames,
+        "sent_bytes": sent.total_bytes(),
+        "duplicates": node.duplicates(),
+        "rejected": node.rejected(),
+    })
 }
 
 /// The files of a directory, in the order of their names.
@@ -147,7 +218,8 @@ fn at(place: impl std::fmt::Display, what: &str, error: &io::Error) -> io::Error
 
 impl Options {
     fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let (mut listen, mut peers, mut dir, mut until) = (None, Vec::new(), None, None);
+        let (mut listen, mut peers, mut dir) = (None, Vec::new(), None);
+        let (mut until, mut stdin, mut report) = (None, false, None);
         while let Some(option) = args.next() {
             let mut value = || args.next().ok_or(format!("{option} lacks its value"));
             match option.as_str() {
@@ -159,6 +231,8 @@ impl Options {
                     let wrong = format!("--until {value}: not a number of hashes, such as 10");
                     until = Some(value.parse().map_err(|_| wrong)?);
                 }
+                "--stdin" => stdin = true,
+                "--report" => report = Some(PathBuf::from(value()?)),
                 _ => return Err(format!("{option} is no option")),
             }
         }
@@ -167,6 +241,8 @@ impl Options {
             peers,
             dir: dir.ok_or("--dir DIR is missing, the directory to share")?,
             until,
+            stdin,
+            report,
         })
     }
 }

@@ -62,7 +62,8 @@
 //! retransmission does again, and the wait for that counts from when the segment had left. Lines have room for all that waits, which is
 //! what the windows of streams allow; a window that is less than the bandwidth times the round trip is what decides, as with TCP.
 //!
-//! Left out: congestion control, queues that overflow, and the bytes of headers and acknowledgements.
+//! Left out are congestion control, queues that overflow, the bytes of headers and acknowledgements, and more: `MODEL.md`, beside this crate's
+//! manifest, says what that does to which figure, and how far off it was beside real TCP.
 //!
 //! # Nodes that come and go
 //!

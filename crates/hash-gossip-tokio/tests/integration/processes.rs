@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use hash_exchange::Hash;
+use serde_json::Value;
 
 /// All three have to be done within this time.
 const LONG: Duration = Duration::from_secs(60);
@@ -71,6 +72,61 @@ fn three_processes_in_a_line_end_with_the_files_of_all() {
     for name in ["a", "b", "c"] {
         assert_eq!(held(&home.join(name)), union, "at {name}");
     }
+}
+
+#[test]
+fn a_node_that_is_led_begins_and_ends_as_told_and_reports_what_it_did() {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("led");
+    // It may be left of a run before.
+    let _ = fs::remove_dir_all(&home);
+    let (giver, taker) = (home.join("giver"), home.join("taker"));
+    for dir in [&giver, &taker] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    fs::write(giver.join("beep"), "beep").unwrap();
+    let report = home.join("report.json");
+    let giving = Running::start(&giver, None, "1");
+    let mut command = Command::new(example());
+    command.args(["--listen", "127.0.0.1:0", "--peer", &giving.address]);
+    command.args(["--stdin", "--report"]).arg(&report);
+    command.arg("--dir").arg(&taker);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut taking = Guard(command.spawn().unwrap());
+    let mut input = taking.0.stdin.take().unwrap();
+    let output = BufReader::new(taking.0.stdout.take().unwrap());
+    let (say, said) = mpsc::channel();
+    thread::spawn(move || {
+        for line in output.lines() {
+            let _ = say.send(line.unwrap());
+        }
+    });
+
+    said.recv_timeout(LONG).expect("it listens");
+    let before = said.recv_timeout(Duration::from_millis(200));
+    assert!(before.is_err(), "it has not begun: {before:?}");
+    input.write_all(b"begin\n").unwrap();
+    let hash = Hash::sha1(b"beep");
+    let came = said.recv_timeout(LONG).expect("it has begun");
+    assert_eq!(came, format!("{hash} from {}", giving.address));
+    drop(input);
+    assert!(taking.0.wait().unwrap().success());
+
+    let report: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let [body] = &report["bodies"].as_array().unwrap()[..] else {
+        panic!("one body came: {report}");
+    };
+    assert_eq!(body["hash"], hash.to_string());
+    assert_eq!(body["from"], giving.address);
+    assert_eq!(body["receipts"], 1);
+    let frames = report["frames"].as_array().unwrap();
+    let requests = frames.iter().find(|count| count["kind"] == "request");
+    assert_eq!(requests.unwrap()["frames"], 1);
+    let both = ["content", "framing"];
+    let fields = frames
+        .iter()
+        .flat_map(|count| both.map(|field| &count[field]));
+    let bytes: u64 = fields.map(|bytes| bytes.as_u64().unwrap()).sum();
+    assert_eq!(report["sent_bytes"], bytes);
 }
 
 #[test]
