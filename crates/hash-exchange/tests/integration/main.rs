@@ -4,6 +4,7 @@
 
 mod busy;
 mod connection;
+mod early;
 mod limits;
 mod pair;
 mod peer;
@@ -16,3 +17,5 @@ mod runtimes;
 mod session;
 mod stdio;
 mod vectors;
+mod waiting;
+mod woken;

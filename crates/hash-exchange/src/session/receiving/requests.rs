@@ -142,12 +142,9 @@ impl<S> Receiving<S> {
         self.wanted.hashes() + self.channels.len()
     }
 
-    /// The peer owes us nothing.
-    pub(in crate::session) fn is_settled(&self) -> bool {
-        let rare = self.rare.as_ref();
-        self.wanted.is_empty()
-            && self.responses == 0
-            && rare.is_none_or(|rare| rare.early.is_empty() && rare.ended.is_none())
+    /// The peer owes us nothing. What came early needs no look of its own: the REQUEST that it belongs to goes only once it is told.
+    pub(in crate::session) const fn is_settled(&self) -> bool {
+        self.wanted.is_empty() && self.responses == 0
     }
 
     /// Nothing is worth remembering.
@@ -159,9 +156,8 @@ impl<S> Receiving<S> {
     }
 
     /// There may be something to tell before anything else is read.
-    pub(in crate::session) fn has_news(&self) -> bool {
-        let rare = self.rare.as_ref();
-        self.settling || rare.is_some_and(|rare| rare.replay.is_some() || rare.ended.is_some())
+    pub(in crate::session) const fn has_news(&self) -> bool {
+        self.settling
     }
 
     /// There is something to tell, to hold or to send before the next frame is read.
