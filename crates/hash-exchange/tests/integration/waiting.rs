@@ -228,10 +228,10 @@ fn a_transport_is_closed_only_when_all_of_it_is_flushed() {
 /// More than a poll reads or serves, so that it lets others have their turn.
 const MORE: usize = 5 << 20;
 
-/// A peer whose stream has ended asks for nothing else: nobody but the connection itself can wake it.
+/// All that will ever come is here, whether much or little of it is to be read: nobody but the connection itself can wake it.
 #[test]
 fn a_poll_that_lets_others_have_their_turn_asks_for_its_own() {
-    for pauses in [false, true] {
+    for (len, pauses) in [(MORE, false), (MORE, true), (0, false)] {
         let (io, mut peer) = pipe(usize::MAX);
         let mut connection = Connection::new(io);
         connection.request([&"y".into()]).unwrap();
@@ -240,13 +240,13 @@ fn a_poll_that_lets_others_have_their_turn_asks_for_its_own() {
         let come = [
             request(&["x"]),
             hashes(&[("y", 1)]),
-            data(2, Some("2"), &vec![7; MORE]),
+            data(2, Some("2"), &vec![7; len]),
             ending(2, None, END),
         ];
         peer.put(&come.concat());
         peer.end();
         finish(run(&mut connection, &mut server));
-        assert_eq!(server.came, MORE);
+        assert_eq!(server.came, len);
         has_got_x(&peer.take(), &server);
     }
 }

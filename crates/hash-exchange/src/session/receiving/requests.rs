@@ -85,9 +85,13 @@ impl<S> Receiving<S> {
 
     /// The number that a content goes by, if it is open.
     fn find(&mut self, id: ResponseId) -> Option<Key> {
-        let open = |(&key, channel): (&Key, &Channel<S>)| match channel {
-            Channel::Response(response) if !response.cancelled => Some((response.id, key)),
-            _ => None,
+        let open = |(&key, channel): (&Key, &Channel<S>)| {
+            #[cfg(test)]
+            tests::LOOKS.set(tests::LOOKS.get() + 1);
+            match channel {
+                Channel::Response(response) if !response.cancelled => Some((response.id, key)),
+                _ => None,
+            }
         };
         let mut open = self.channels.iter().filter_map(open);
         if self.channels.len() <= SEVERAL {
@@ -259,5 +263,48 @@ impl<S> Rare<S> {
             && ended.is_none()
             && cancelled.is_empty()
             && places.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::Session;
+
+    thread_local! {
+        /// Channels that were looked at to find a content among them.
+        pub(super) static LOOKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A peer may make us give up every content that it announces, one by one, while all are still remembered.
+    #[test]
+    fn to_cancel_many_contents_in_turn_looks_at_each_once() {
+        const MANY: usize = 1000;
+        let hashes: Vec<Hash> = (0..MANY).map(|n| Hash::new(&n.to_string())).collect();
+        let (mut asking, mut serving) = (Session::default(), Session::default());
+        let (mut there, mut back) = (Vec::new(), Vec::new());
+        asking.request(&hashes, &mut there).unwrap();
+        serving.receive(&mut &there[..]).unwrap();
+        let found = hashes.into_iter().map(|hash| (hash, None));
+        let answer = serving.respond(found, &mut back).unwrap();
+        // Some begin: they go by another number.
+        for n in 0..10 {
+            serving.body(answer.served(n), b"beep", &mut back).unwrap();
+        }
+        let (mut input, mut coming) = (&back[..], Vec::new());
+        while let Some(event) = asking.receive(&mut input).unwrap() {
+            if let Event::Response { response, .. } = event {
+                coming.push(response);
+            }
+        }
+        assert_eq!(coming.len(), MANY);
+        LOOKS.set(0);
+        // The last ones are those that a search from the front finds last.
+        for response in coming.into_iter().rev() {
+            asking.cancel(response, &mut there).unwrap();
+        }
+        assert!(LOOKS.get() <= MANY, "{} looks", LOOKS.get());
     }
 }
