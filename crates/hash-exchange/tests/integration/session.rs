@@ -310,6 +310,13 @@ fn a_content_cancelled_before_it_begins_is_broken_off_when_it_does() {
     assert_eq!(pair.a.heard, []);
     let tag = pair.a.session.transmit(&mut pair.a.out).unwrap();
     assert_eq!((tag.kind, pair.a.out.len()), (Kind::Error, 8));
+
+    // What B had under way counts for nothing.
+    out.clear();
+    pair.b.session.body(served, b"boop", &mut out).unwrap();
+    pair.a.receive(&out).unwrap();
+    assert_eq!(pair.a.heard, []);
+    assert_eq!(pair.a.session.transmit(&mut pair.a.out), None);
 }
 
 #[test]
