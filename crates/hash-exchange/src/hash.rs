@@ -131,7 +131,7 @@ pub(crate) const HEX_LEN: usize = 2 * SHA1_LEN;
 
 /// The digest as numbers, whose order is that of its bytes.
 #[inline]
-fn words(digest: &[u8; SHA1_LEN]) -> (u64, u64, u32) {
+pub(crate) fn words(digest: &[u8; SHA1_LEN]) -> (u64, u64, u32) {
     let (first, rest) = digest.split_first_chunk().expect(SHA1_IS_20);
     let (second, rest) = rest.split_first_chunk().expect(SHA1_IS_20);
     let third = rest.first_chunk().expect(SHA1_IS_20);

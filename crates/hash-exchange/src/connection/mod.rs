@@ -1,8 +1,12 @@
+//! The driver of a session over a transport. Here is what is read and told, and what is written; `serving.rs` is what the peer
+//! has asked for, and `assemble.rs` the simpler interface on top.
+
 mod application;
 mod assemble;
+mod buffer;
 mod halves;
+mod serving;
 
-use std::collections::BTreeSet;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,12 +17,12 @@ use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 pub use self::application::{Application, Progress, Source};
 use self::assemble::Inbox;
 pub use self::assemble::OwnedEvent;
+pub use self::buffer::Buffer;
 pub use self::halves::Halves;
+use self::serving::{FRAME, HIGH_WATER, forget, open, open_each};
 use crate::few::Few;
-use crate::session::reserve;
 use crate::{
-    Error, Event, Hash, Hashes, Limits, Misuse, ProtocolError, ResponseId, ServedId, Session, Sha1,
-    Tag, Verifier,
+    Error, Event, Hash, Limits, Misuse, ResponseId, ServedId, Session, Sha1, Tag, Verifier,
 };
 
 /// Drives a [`Session`] over a byte stream.
@@ -50,17 +54,6 @@ pub struct Connection<Io, B, V: Verifier = Sha1> {
     ended: bool,
     /// So has ours.
     closed: bool,
-}
-
-/// A buffer that connections encode into: see [`Connection::lend`].
-#[derive(Debug, Default)]
-pub struct Buffer(Option<Box<Output>>);
-
-#[derive(Debug, Default)]
-struct Output {
-    bytes: Vec<u8>,
-    /// So many of them are with the transport.
-    written: usize,
 }
 
 struct Aside<B> {
@@ -103,7 +96,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
         Self {
             io,
             session,
-            out: Buffer(None),
+            out: Buffer::NONE,
             aside: None,
             unflushed: false,
             lent: false,
@@ -307,53 +300,6 @@ where
         Poll::Pending
     }
 
-    /// Writes, and serves what the peer has asked for, without reading: for an application that has paused, as it has no room for
-    /// what comes. Ready when nothing remains to be written or served. Pending, it wakes when the transport or a source has
-    /// more; a content that waits for what the peer says goes on only with [`poll`](Self::poll).
-    ///
-    /// So it is not to be awaited for its own sake, but polled beside what the application waits for, until that is ready:
-    ///
-    /// ```
-    /// # use std::{future::{Future, poll_fn}, io, pin::pin, task::Poll};
-    /// # use futures::io::{AsyncBufRead, AsyncRead, AsyncWrite, AsyncWriteExt};
-    /// # use hash_exchange::{Application, Connection};
-    /// # async fn write<Io: AsyncRead + AsyncWrite + Unpin, B: AsyncBufRead + Unpin>(
-    /// #     connection: &mut Connection<Io, B>,
-    /// #     application: &mut impl Application<Body = B>,
-    /// #     file: &mut (impl AsyncWrite + Unpin),
-    /// #     piece: &[u8],
-    /// # ) -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut write = pin!(file.write_all(piece));
-    /// poll_fn(|cx| {
-    ///     if let Poll::Ready(Err(error)) = connection.poll_serve(cx, application) {
-    ///         return Poll::Ready(Err(io::Error::other(error)));
-    ///     }
-    ///     write.as_mut().poll(cx)
-    /// })
-    /// .await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As those of [`poll_flush`](Self::poll_flush).
-    pub fn poll_serve<A: Application<Body = B>>(
-        &mut self,
-        cx: &mut Context<'_>,
-        application: &mut A,
-    ) -> Poll<Result<(), Error>> {
-        if self.serve(cx, application)? {
-            // It would take more; but others want their turn.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if self.session.serving() > 0 || self.has_to_write() {
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(()))
-    }
-
     /// Writes what is encoded, and only that. Whoever calls it with a waker of its own has to see to it that the waker of
     /// [`poll`](Self::poll) is registered again when this is pending.
     ///
@@ -371,7 +317,7 @@ where
     /// There is something to write, to flush, or to free.
     #[inline]
     fn has_to_write(&self) -> bool {
-        self.unflushed || (self.out.0.is_some() && !(self.lent && self.out.is_empty()))
+        self.unflushed || (self.out.has_heap() && !(self.lent && self.out.is_empty()))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -396,105 +342,13 @@ where
         }
         if !self.lent {
             // An idle connection owns no heap.
-            self.out = Buffer(None);
+            self.out = Buffer::NONE;
         }
         if mem::take(&mut self.unflushed) && Pin::new(&mut self.io).poll_flush(cx)?.is_pending() {
             self.unflushed = true;
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Encodes what is due and writes it, while the transport takes it. True if it would take more.
-    #[inline]
-    fn serve<A: Application<Body = B>>(
-        &mut self,
-        cx: &mut Context<'_>,
-        application: &mut A,
-    ) -> Result<bool, Error> {
-        // Most polls bring something to read and nothing to write.
-        if !self.has_to_write() && !self.session.has_output() {
-            return Ok(false);
-        }
-        self.serve_output(cx, application)
-    }
-
-    #[inline(never)]
-    fn serve_output<A: Application<Body = B>>(
-        &mut self,
-        cx: &mut Context<'_>,
-        application: &mut A,
-    ) -> Result<bool, Error> {
-        for _ in 0..SERVE_ROUNDS {
-            self.pump(cx, application);
-            while let Some(tag) = self.session.transmit(self.out.bytes()) {
-                application.sent(tag);
-            }
-            let full = self.unwritten() >= HIGH_WATER;
-            match self.poll_flush(cx)? {
-                Poll::Ready(()) if full => {}
-                Poll::Ready(()) | Poll::Pending => return Ok(false),
-            }
-        }
-        Ok(true)
-    }
-
-    /// Encodes contents in turn, frame by frame, until enough waits to be written or no source has more to give.
-    fn pump<A: Application<Body = B>>(&mut self, cx: &mut Context<'_>, application: &mut A) {
-        let mut idle_since = None;
-        while self.unwritten() < HIGH_WATER {
-            let Some(served) = self.session.next_response() else {
-                return;
-            };
-            if idle_since == Some(served) {
-                return;
-            }
-            if self.pump_one(served, cx, application) {
-                idle_since = None;
-            } else {
-                idle_since.get_or_insert(served);
-            }
-        }
-    }
-
-    /// Encodes the next frame of a content, and its end if that is at hand. False if its source has nothing to give now.
-    fn pump_one<A: Application<Body = B>>(
-        &mut self,
-        served: ServedId,
-        cx: &mut Context<'_>,
-        application: &mut A,
-    ) -> bool {
-        let Self {
-            session,
-            aside,
-            out,
-            ..
-        } = self;
-        let out = out.bytes();
-        let mut wrote = false;
-        loop {
-            let body = aside.as_mut().and_then(|it| it.bodies.get_mut(&served));
-            let body = body.expect("every content served has its source");
-            let tag = match Pin::new(&mut *body).poll_fill_buf(cx) {
-                Poll::Pending => return wrote,
-                Poll::Ready(Ok([])) => session.finish(served, out),
-                Poll::Ready(Ok(_)) if wrote => return true,
-                Poll::Ready(Ok(chunk)) => {
-                    let chunk = &chunk[..chunk.len().min(FRAME)];
-                    let tag = session.body(served, chunk, out);
-                    let len = chunk.len();
-                    Pin::new(body).consume(len);
-                    tag
-                }
-                Poll::Ready(Err(error)) => session.fail(served, &error.to_string(), out),
-            };
-            application.sent(tag.expect("it is this content's turn"));
-            if !session.is_serving(served) {
-                forget(aside, served);
-                return true;
-            }
-            wrote = true;
-        }
     }
 
     /// Takes something back that was put aside.
@@ -556,38 +410,6 @@ where
         Ok(None)
     }
 
-    fn answer<A: Application<Body = B>>(
-        &mut self,
-        found: impl IntoIterator<Item = (Hash, Source<B>)>,
-        application: &mut A,
-    ) -> Result<(), Error> {
-        // Room for the answer and a small content behind it.
-        reserve(self.out.bytes(), USUAL_ANSWER);
-        let first = self.session.next_served();
-        let mut next = first;
-        let mappings = found.into_iter().map(|(hash, source)| {
-            let aside = self.aside.get_or_insert_default();
-            aside.bodies.insert(next, source.body);
-            next = next.next();
-            (hash, source.sequence)
-        });
-        let answer = self.session.respond(mappings, self.out.bytes());
-        // What is found has legal numbers; what remains is an answer beyond the limit of a message, to a peer that asked
-        // for as much.
-        let answer = answer.map_err(|_| ProtocolError::TooManyServed)?;
-        application.sent(answer.tag);
-        let mut served = first;
-        while served != next {
-            // Its number was given out already.
-            if !self.session.is_serving(served) {
-                forget(&mut self.aside, served);
-            }
-            served = served.next();
-        }
-        // Bytes that answer the peer pile up for a peer that does not read, hence are bounded here and now.
-        self.check_backlog()
-    }
-
     fn check_backlog(&self) -> Result<(), Error> {
         let bytes = self.unwritten();
         if bytes > self.session.limits().unwritten as usize + HIGH_WATER + FRAME {
@@ -599,44 +421,6 @@ where
     fn is_done(&self) -> bool {
         let all_said = self.session.is_closed() || (self.ended && self.session.serving() == 0);
         all_said && self.out.is_empty() && !self.unflushed
-    }
-}
-
-impl Buffer {
-    /// Bytes that it has room for.
-    pub fn capacity(&self) -> usize {
-        self.0.as_ref().map_or(0, |output| output.bytes.capacity())
-    }
-
-    #[inline]
-    fn bytes(&mut self) -> &mut Vec<u8> {
-        &mut self.0.get_or_insert_default().bytes
-    }
-
-    #[inline]
-    fn unwritten(&self) -> &[u8] {
-        match &self.0 {
-            Some(output) => &output.bytes[output.written..],
-            None => &[],
-        }
-    }
-
-    /// Nothing in it waits to be written.
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.unwritten().is_empty()
-    }
-
-    /// The transport took so many bytes. They go once they are more than what remains, so that a transport that never takes all
-    /// there is makes nothing pile up.
-    #[inline]
-    fn wrote(&mut self, len: usize) {
-        let output = self.0.as_mut().expect("only what is there is written");
-        output.written += len;
-        if output.written > output.bytes.len() / 2 {
-            output.bytes.drain(..output.written);
-            output.written = 0;
-        }
     }
 }
 
@@ -656,35 +440,6 @@ impl<B> Default for Aside<B> {
     }
 }
 
-/// Drops the source of a content that is served no more.
-fn forget<B>(aside: &mut Option<Box<Aside<B>>>, served: ServedId) {
-    if let Some(some) = aside {
-        some.bodies.remove(&served);
-        if some.is_empty() {
-            *aside = None;
-        }
-    }
-}
-
-/// Opens what a REQUEST names, each hash once.
-fn open_each<A: Application>(
-    hashes: Hashes<'_>,
-    application: &mut A,
-) -> Vec<(Hash, Source<A::Body>)> {
-    let mut met = BTreeSet::new();
-    let hashes = hashes.iter().filter(|hash| met.insert(hash.clone()));
-    hashes.filter_map(|hash| open(hash, application)).collect()
-}
-
-fn open<A: Application>(hash: Hash, application: &mut A) -> Option<(Hash, Source<A::Body>)> {
-    let source = application.open(&hash)?;
-    // JavaScript could not tell a higher number from its neighbours: nothing can be served under it.
-    let legal = source
-        .sequence
-        .is_none_or(|sequence| sequence <= crate::session::MAX_SEQUENCE);
-    legal.then_some((hash, source))
-}
-
 /// Read buffer on the stack: a node with many connections reads little from each, often.
 const SMALL_BUFFER: usize = 512;
 
@@ -694,17 +449,5 @@ const LARGE_BUFFER: usize = 32 << 10;
 /// A buffer that was filled is followed by one that is so many times as large.
 const BUFFER_GROWTH: usize = 8;
 
-/// The greatest frame of a content that we write, as the npm package does.
-const FRAME: usize = 64 << 10;
-
-/// A HASHES with one hash, a content of some hundred bytes, and its end.
-const USUAL_ANSWER: usize = 256;
-
-/// Sources are read while less than this waits to be written.
-const HIGH_WATER: usize = 64 << 10;
-
 /// Reads before others get their turn: no peer can keep a thread to itself by sending for ever.
 const ROUNDS: usize = 64;
-
-/// Writes of a full buffer before something is read again: both directions make progress.
-const SERVE_ROUNDS: usize = 16;

@@ -135,7 +135,11 @@ impl Said {
                 }
                 self.say(side, said, Heard::Asked(hashes));
             }
-            3 => side.congested = script.number() % 2 == 1,
+            3 => {
+                let flags = script.number();
+                side.congested = flags & 1 == 1;
+                side.declines = flags & 2 == 2 && !self.numbered;
+            }
             4 => {
                 let id = String::from_utf8_lossy(script.bytes()).into_owned();
                 let said = session.id(&id, out);
@@ -222,7 +226,8 @@ impl Said {
             }
         }
         assert!(settled.into_iter().eq(expected), "{:?}", side.heard);
-        assert_eq!(announced, ended + failed + self.cancelled);
+        let cancelled = self.cancelled + side.declined;
+        assert_eq!(announced, ended + failed + cancelled);
         assert!(failed <= other_said.failed);
     }
 }

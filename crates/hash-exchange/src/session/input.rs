@@ -330,6 +330,20 @@ impl Input {
         !matches!(self.reading, Reading::Between)
     }
 
+    /// The stream has ended within a frame. What is wrong with its first bytes says more than that there are no others.
+    pub(super) fn cut(&self, name_limit: u32) -> ProtocolError {
+        if !matches!(self.reading, Reading::Frame { .. }) {
+            return ProtocolError::EndInFrame;
+        }
+        match Frame::parse(&self.buffer, name_limit) {
+            // What they lack was to come.
+            Ok(_) | Err(ProtocolError::Truncated | ProtocolError::Channel) => {
+                ProtocolError::EndInFrame
+            }
+            Err(wrong) => wrong,
+        }
+    }
+
     /// Holds bytes for an event to borrow.
     pub(super) fn hold(&mut self, bytes: Vec<u8>) {
         self.buffer = bytes;

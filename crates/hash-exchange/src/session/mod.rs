@@ -340,10 +340,13 @@ impl<V: Verifier> Session<V> {
     ///
     /// # Errors
     ///
-    /// It ended too early: [`ProtocolError::EndInFrame`], or [`ProtocolError::EndWithOpen`].
+    /// It ended too early: [`ProtocolError::EndInFrame`], or [`ProtocolError::EndWithOpen`]. If the frame that it ended in is none,
+    /// as that of a peer which speaks something else, the error says what is wrong with it.
     pub fn end(&mut self) -> Result<(), ProtocolError> {
         match &self.receiving {
-            Some(receiving) if receiving.is_in_frame() => Err(ProtocolError::EndInFrame),
+            Some(receiving) if receiving.is_in_frame() => {
+                Err(receiving.held().cut(self.limits().name))
+            }
             Some(receiving) if !receiving.is_settled() => Err(ProtocolError::EndWithOpen {
                 requested: receiving.wanted(),
                 responses: receiving.responses(),

@@ -70,7 +70,7 @@ impl<V: Verifier> Session<V> {
         if self.unanswered() == 0 {
             return Err(Misuse::NothingToAnswer);
         }
-        let first = self.next_served;
+        let (first, first_sequence) = (self.next_served, self.next_sequence);
         let start = self.begin(rpc::HASHES, out);
         let mut found = found.into_iter();
         let written = found
@@ -87,6 +87,7 @@ impl<V: Verifier> Session<V> {
                     self.next_served = self.next_served.wrapping_sub(1);
                     self.forget(ServedId(self.next_served));
                 }
+                self.next_sequence = first_sequence;
                 Err(misuse)
             }
         }

@@ -464,16 +464,3 @@ fn bodies_bounds_all_contents_that_next_assembles_side_by_side() {
     assert_eq!(outcomes(&events), most_are_given_up);
     assert!(heap < 2_500_000, "{heap}");
 }
-
-/// A peer that makes us give up every content one by one: each costs the same, however many have been given up before it and are
-/// still remembered. Were it the more the more there are, this would take minutes.
-#[test]
-fn to_give_up_many_contents_costs_no_more_for_each_than_to_give_up_one() {
-    let limits = Limits { bodies: 0, ..USUAL };
-    let bodies: Vec<_> = (0_u32..200_000).map(|n| n.to_le_bytes().to_vec()).collect();
-    let (events, _) = assembles(limits, &bodies, 1);
-    assert_eq!(
-        outcomes(&events),
-        BTreeMap::from([("no room", bodies.len())])
-    );
-}

@@ -1,9 +1,10 @@
 //! The protocol from outside: the recorded sessions of the npm package, stories between two sessions, connections over a pipe
-//! in memory and in the runtimes that people use, the odd cases of the npm package, limits at their edge, peers that never stop
-//! asking, the examples as processes, and the README. Arbitrary bytes and operations are in the crate's `src/fuzz`.
+//! in memory and in the runtimes that people use, what they wait for, the odd cases of the npm package, limits at their edge,
+//! peers that never stop asking, the examples as processes, and the README. Arbitrary bytes and operations are in the crate's `src/fuzz`.
 
 mod busy;
 mod connection;
+mod early;
 mod limits;
 mod pair;
 mod peer;
@@ -16,3 +17,5 @@ mod runtimes;
 mod session;
 mod stdio;
 mod vectors;
+mod waiting;
+mod woken;

@@ -22,6 +22,9 @@ pub(crate) struct Side {
     pub(crate) congested: bool,
     /// The HASHES that it has held back.
     held: Vec<u8>,
+    /// It breaks off every content as soon as it is announced, and has done so this often.
+    pub(crate) declines: bool,
+    pub(crate) declined: usize,
     /// Of the hashes that it was asked for, in order, whether it serves them.
     pub(crate) answered: Vec<bool>,
     asked: VecDeque<Vec<Hash>>,
@@ -66,6 +69,8 @@ impl Side {
             answers: true,
             congested: false,
             held: Vec::new(),
+            declines: false,
+            declined: 0,
             answered: Vec::new(),
             asked: VecDeque::new(),
             serving: BTreeMap::new(),
@@ -193,7 +198,13 @@ impl Side {
                 hash,
                 sequence,
             } => {
-                self.receiving.insert(response, Vec::new());
+                if self.declines {
+                    let cancelled = self.session.cancel(response, &mut self.out);
+                    self.tally.extend(cancelled.expect("it is open"));
+                    self.declined += 1;
+                } else {
+                    self.receiving.insert(response, Vec::new());
+                }
                 Heard::Response(hash, sequence)
             }
             Event::Body { response, chunk } => {

@@ -5,9 +5,7 @@ use std::future::{Future, poll_fn};
 use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 
 use futures::executor::block_on;
 use futures::future::{Either, join, select};
@@ -21,6 +19,7 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 use crate::connection::trade;
 use crate::pipe::{End, pipe};
+use crate::woken::{finish, yield_now};
 
 /// Any port that is free.
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -353,32 +352,6 @@ impl Application for Listener {
     }
 }
 
-/// Runs a future for as long as it is woken: one that lost something would wait for it for ever.
-fn finish<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let woken = Arc::new(Woken(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&woken));
-    for _ in 0..POLLS {
-        let was_woken = woken.0.swap(false, Ordering::Relaxed);
-        assert!(was_woken, "both sides wait, and neither is done");
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-    }
-    panic!("both sides are polled again and again, and neither is done")
-}
-
-/// Far more than the smallest room takes.
-const POLLS: u32 = 5_000_000;
-
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Waits for a future that races with another, which is ready at its poll number `patience`, counted from zero; `None`: the
 /// other one has won, and the future is dropped. Without patience to speak of there is no race.
 async fn patient<F: Future>(future: F, patience: Option<usize>) -> Option<F::Output> {
@@ -399,15 +372,7 @@ async fn patient<F: Future>(future: F, patience: Option<usize>) -> Option<F::Out
     };
     if won.is_none() {
         // The other side wants its turn.
-        let mut waited = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut waited, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        yield_now().await;
     }
     won
 }

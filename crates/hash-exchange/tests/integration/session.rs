@@ -310,134 +310,13 @@ fn a_content_cancelled_before_it_begins_is_broken_off_when_it_does() {
     assert_eq!(pair.a.heard, []);
     let tag = pair.a.session.transmit(&mut pair.a.out).unwrap();
     assert_eq!((tag.kind, pair.a.out.len()), (Kind::Error, 8));
-}
 
-#[test]
-fn a_content_ahead_of_its_hashes_is_held() {
-    let mut alice = Session::default();
-    let mut out = Vec::new();
-    let beep = Hash::sha1(b"beep");
-    alice.request([&beep], &mut out).unwrap();
-    let mut hashes = Vec::new();
-    let mut bob = Session::default();
-    bob.receive(&mut &out[..]).unwrap();
-    let served = bob
-        .respond([(beep.clone(), None)], &mut hashes)
-        .unwrap()
-        .served(0);
-    let mut body = Vec::new();
-    bob.body(served, b"beep", &mut body).unwrap();
-    bob.finish(served, &mut body).unwrap();
-
-    assert!(alice.receive(&mut &body[..]).unwrap().is_none());
-    assert!(matches!(
-        alice.end(),
-        Err(ProtocolError::EndWithOpen { requested: 1, .. })
-    ));
-    let mut input = &hashes[..];
-    assert!(matches!(
-        alice.receive(&mut input),
-        Ok(Some(Event::Response { .. }))
-    ));
-    assert!(matches!(
-        alice.receive(&mut input),
-        Ok(Some(Event::Body { chunk: b"beep", .. }))
-    ));
-    assert!(matches!(
-        alice.receive(&mut input),
-        Ok(Some(Event::Complete { .. }))
-    ));
-    assert!(matches!(alice.receive(&mut input), Ok(None)));
-    assert_eq!(alice.end(), Ok(()));
-}
-
-#[test]
-fn contents_ahead_of_their_hashes_are_bounded() {
-    let limits = Limits {
-        early_bytes: 100,
-        ..Limits::DEFAULT
-    };
-    let mut pair = Pair::with_limits(limits);
-    pair.a.request(&["x".into()]);
-    let frame = |len: u8| {
-        let mut frame = vec![len + 7, 0x08, 0x04, 0x12, 0x01, b'2', 0x22, len];
-        frame.resize(frame.len() + usize::from(len), 0);
-        frame
-    };
-    assert_eq!(pair.a.receive(&frame(60)), Ok(()));
-    assert_eq!(pair.a.receive(&frame(60)), Err(ProtocolError::TooEarly));
-    assert_eq!(pair.a.receive(&[]), Err(ProtocolError::Failed));
-
-    // The texts of ERRORs count too: 60 bytes for each of two contents.
-    let error = |channel: u8, name: u8, text: &[u8]| {
-        let len = [text.len() as u8 | 0x80, (text.len() >> 7) as u8];
-        let header = [8, 2 * channel, 0x12, 1, name, 0x18, 3, 0x22, len[0], len[1]];
-        let frame = header.len() + text.len();
-        let prefix = [frame as u8 | 0x80, (frame >> 7) as u8];
-        [&prefix, &header[..], text].concat()
-    };
-    let mut pair = Pair::with_limits(limits);
-    pair.a.request(&["x".into()]);
-    assert_eq!(pair.a.receive(&error(2, b'2', &[b'x'; 60])), Ok(()));
-    let second = error(3, b'3', &[b'x'; 60]);
-    assert_eq!(pair.a.receive(&second), Err(ProtocolError::TooEarly));
-
-    // A text is cut, here where its 1024th byte is the first of a character, and counts no more once it is told.
-    let limits = Limits {
-        early_bytes: 1024,
-        ..Limits::DEFAULT
-    };
-    let mut pair = Pair::with_limits(limits);
-    let text = "x".repeat(1023);
-    let long = text.clone() + &"\u{20ac}".repeat(1000);
-    let hashes = [13, 8, 2, 0x22, 9, 0, 2, 0x12, 5, 2, 1, b'x', 8, 1];
-    for _ in 0..2 {
-        pair.a.request(&["x".into()]);
-        assert_eq!(pair.a.receive(&error(2, b'2', long.as_bytes())), Ok(()));
-        assert_eq!(pair.a.receive(&hashes), Ok(()));
-        let failed = Heard::Failed("x".into(), format!("the peer broke it off: {text}"));
-        assert_eq!(
-            pair.a.take_heard(),
-            [Heard::Response("x".into(), 1), failed]
-        );
-    }
-
-    let mut unasked = Pair::new();
-    let unannounced = ProtocolError::Unannounced { sequence: 1 };
-    assert_eq!(unasked.a.receive(&frame(60)), Err(unannounced));
-}
-
-#[test]
-fn twenty_requests_may_make_a_congested_npm_peer_send_a_hundred_frames_ahead_of_their_hashes() {
-    let mut pair = Pair::new();
-    let names: Vec<char> = ('a'..='t').collect();
-    for name in &names {
-        pair.a.request(&[name.to_string().as_str().into()]);
-    }
-    let len = |n: usize| [n as u8 | 0x80, (n >> 7) as u8 | 0x80, (n >> 14) as u8];
-    for round in 0..5 {
-        for sequence in 1..=20 {
-            let mut frame = vec![8, 2 * (sequence + 1)];
-            if round == 0 {
-                let name = format!("{:x}", sequence + 1);
-                frame.extend([0x12, name.len() as u8]);
-                frame.extend(name.bytes());
-            }
-            frame.push(0x22);
-            frame.extend(len(64 << 10));
-            frame.resize(frame.len() + (64 << 10), round);
-            assert_eq!(pair.a.receive(&len(frame.len())), Ok(()));
-            assert_eq!(pair.a.receive(&frame), Ok(()), "round {round}, {sequence}");
-        }
-    }
-    assert_eq!(pair.a.take_heard(), []);
-    for (&name, sequence) in names.iter().zip(1..) {
-        let hashes = [13, 8, 2, 0x22, 9, 0, 2, 0x12, 5, 2, 1, name as u8, 8];
-        assert_eq!(pair.a.receive(&hashes), Ok(()));
-        assert_eq!(pair.a.receive(&[sequence]), Ok(()));
-        let response = Heard::Response(name.to_string().as_str().into(), sequence.into());
-        assert_eq!(pair.a.take_heard(), [response]);
-    }
+    // What B had under way counts for nothing.
+    out.clear();
+    pair.b.session.body(served, b"boop", &mut out).unwrap();
+    pair.a.receive(&out).unwrap();
+    assert_eq!(pair.a.heard, []);
+    assert_eq!(pair.a.session.transmit(&mut pair.a.out), None);
 }
 
 #[test]
@@ -486,6 +365,14 @@ fn a_stream_that_ends_too_early_is_an_error() {
     let half = &pair.b.out[..5];
     pair.a.receive(half).unwrap();
     assert_eq!(pair.a.session.end(), Err(ProtocolError::EndInFrame));
+
+    // It says more if those bytes are no frame at all.
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"hello world"] {
+        let mut pair = Pair::new();
+        pair.a.receive(bytes).unwrap();
+        let error = pair.a.session.end();
+        assert!(matches!(error, Err(ProtocolError::WireType { .. })));
+    }
 
     let mut pair = Pair::new();
     pair.a.request(&[]);
@@ -546,6 +433,28 @@ fn what_cannot_be_said_is_refused_and_leaves_no_trace() {
         alice.request(&hashes[2..], &mut out),
         Err(Misuse::TooManyRequested)
     );
+}
+
+/// An answer that is refused gives out no number: neither those that the application chose, nor those that we count.
+#[test]
+fn an_answer_that_is_refused_leaves_all_numbers_free() {
+    let mut bob = Session::default();
+    let mut out = Vec::new();
+    let mut input = &[quirks::request(&["o"]), quirks::request(&["p", "q", "r"])].concat()[..];
+    while bob.receive(&mut input).unwrap().is_some() {}
+    // One that waits to begin, so that something is kept of numbers.
+    bob.respond([("o".into(), Some(7))], &mut out).unwrap();
+    out.clear();
+    let found = [("p", Some(5)), ("q", None), ("r", Some(1 << 53))];
+    let mut found = found.map(|(hash, sequence)| (hash.into(), sequence));
+    let refused = bob.respond(found.clone(), &mut out);
+    assert_eq!(refused, Err(Misuse::SequenceTooLarge(1 << 53)));
+    assert_eq!((bob.serving(), out.len()), (1, 0));
+    found[2].1 = None;
+    let answer = bob.respond(found, &mut out).unwrap();
+    let mapped = quirks::hashes(&[("p", 5), ("q", 1), ("r", 2)]);
+    assert!(mapped.ends_with(&out[5..]), "{out:x?}");
+    assert!((0..3).all(|index| bob.is_serving(answer.served(index))));
 }
 
 #[test]

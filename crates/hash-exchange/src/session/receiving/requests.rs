@@ -85,9 +85,13 @@ impl<S> Receiving<S> {
 
     /// The number that a content goes by, if it is open.
     fn find(&mut self, id: ResponseId) -> Option<Key> {
-        let open = |(&key, channel): (&Key, &Channel<S>)| match channel {
-            Channel::Response(response) if !response.cancelled => Some((response.id, key)),
-            _ => None,
+        let open = |(&key, channel): (&Key, &Channel<S>)| {
+            #[cfg(test)]
+            tests::LOOKS.set(tests::LOOKS.get() + 1);
+            match channel {
+                Channel::Response(response) if !response.cancelled => Some((response.id, key)),
+                _ => None,
+            }
         };
         let mut open = self.channels.iter().filter_map(open);
         if self.channels.len() <= SEVERAL {
@@ -142,12 +146,9 @@ impl<S> Receiving<S> {
         self.wanted.hashes() + self.channels.len()
     }
 
-    /// The peer owes us nothing.
-    pub(in crate::session) fn is_settled(&self) -> bool {
-        let rare = self.rare.as_ref();
-        self.wanted.is_empty()
-            && self.responses == 0
-            && rare.is_none_or(|rare| rare.early.is_empty() && rare.ended.is_none())
+    /// The peer owes us nothing. What came early needs no look of its own: the REQUEST that it belongs to goes only once it is told.
+    pub(in crate::session) const fn is_settled(&self) -> bool {
+        self.wanted.is_empty() && self.responses == 0
     }
 
     /// Nothing is worth remembering.
@@ -159,9 +160,8 @@ impl<S> Receiving<S> {
     }
 
     /// There may be something to tell before anything else is read.
-    pub(in crate::session) fn has_news(&self) -> bool {
-        let rare = self.rare.as_ref();
-        self.settling || rare.is_some_and(|rare| rare.replay.is_some() || rare.ended.is_some())
+    pub(in crate::session) const fn has_news(&self) -> bool {
+        self.settling
     }
 
     /// There is something to tell, to hold or to send before the next frame is read.
@@ -263,5 +263,48 @@ impl<S> Rare<S> {
             && ended.is_none()
             && cancelled.is_empty()
             && places.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::Session;
+
+    thread_local! {
+        /// Channels that were looked at to find a content among them.
+        pub(super) static LOOKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A peer may make us give up every content that it announces, one by one, while all are still remembered.
+    #[test]
+    fn to_cancel_many_contents_in_turn_looks_at_each_once() {
+        const MANY: usize = 1000;
+        let hashes: Vec<Hash> = (0..MANY).map(|n| Hash::new(&n.to_string())).collect();
+        let (mut asking, mut serving) = (Session::default(), Session::default());
+        let (mut there, mut back) = (Vec::new(), Vec::new());
+        asking.request(&hashes, &mut there).unwrap();
+        serving.receive(&mut &there[..]).unwrap();
+        let found = hashes.into_iter().map(|hash| (hash, None));
+        let answer = serving.respond(found, &mut back).unwrap();
+        // Some begin: they go by another number.
+        for n in 0..10 {
+            serving.body(answer.served(n), b"beep", &mut back).unwrap();
+        }
+        let (mut input, mut coming) = (&back[..], Vec::new());
+        while let Some(event) = asking.receive(&mut input).unwrap() {
+            if let Event::Response { response, .. } = event {
+                coming.push(response);
+            }
+        }
+        assert_eq!(coming.len(), MANY);
+        LOOKS.set(0);
+        // The last ones are those that a search from the front finds last.
+        for response in coming.into_iter().rev() {
+            asking.cancel(response, &mut there).unwrap();
+        }
+        assert!(LOOKS.get() <= MANY, "{} looks", LOOKS.get());
     }
 }

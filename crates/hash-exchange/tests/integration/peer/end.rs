@@ -118,7 +118,6 @@ fn garbage_is_an_error_that_says_where_and_what() {
         &[0xff; 64],
         &[6, 8, 2, 0x22, 2, 0, 9],
         NOTHING_FOUND,
-        b"GET / HTTP/1.1\r\n\r\n",
     ] {
         for flags in [&[][..], &["--close"]] {
             let output = run(flags, garbage);
@@ -131,6 +130,15 @@ fn garbage_is_an_error_that_says_where_and_what() {
             assert_eq!(text.lines().count(), 1, "{text}");
         }
     }
+}
+
+/// It ends before the frame that its first byte announces does, which says less than that it is no frame.
+#[test]
+fn a_peer_that_speaks_something_else_is_told_what_is_spoken_here() {
+    let output = run(&[], b"GET / HTTP/1.1\r\n\r\n");
+    let says = "peer: standard input, within its first 18 bytes: field 10 has wire type 4, which it cannot have; \
+                a peer speaks hash-exchange, version 4\n";
+    assert_eq!((&text(&output)[..], output.status.code()), (says, Some(1)));
 }
 
 #[test]
