@@ -150,6 +150,7 @@
 //! | contents that [`next`](Connection::next) assembles | [`Limits::bodies`], twice for a moment |
 //! | contents encoded and not yet taken by the transport | 128 KiB |
 //! | messages encoded and not yet taken by the transport | [`Limits::unwritten`] |
+//! | sources that the application has opened and that are not sent whole | [`Limits::served`] of them; a [`Lazy`] one is small before its turn comes |
 //! | what is remembered of a hash under way, either way | some hundred bytes and its text, for each of [`Limits::requested`] and [`Limits::served`] |
 //!
 //! Buffers may be twice as large as what is in them. An idle connection has none.
@@ -157,7 +158,7 @@
 //! # How to
 //!
 //! **Serve.** [`Store::open`] or [`Application::open`] gives a [`Source`]: something to read from, and the content's sequence
-//! number, chosen or counted.
+//! number, chosen or counted. What is a file is best a [`Lazy`] one; the documentation of [`Store`] has a directory as an example.
 //!
 //! **Resume.** Let each content have a sequence number of its own, its place in a log, say, and give it as
 //! [`Source::sequence`]. A reader tells its name by [`id`](Connection::id), and by [`since`](Connection::since) the number
@@ -266,7 +267,7 @@ mod tag;
 mod verify;
 mod wire;
 
-pub use connection::{Application, Buffer, Connection, Halves, OwnedEvent, Progress, Source};
+pub use connection::{Application, Buffer, Connection, Halves, Lazy, OwnedEvent, Progress, Source};
 pub use error::{BodyError, Error, Misuse, ProtocolError};
 pub use event::{Event, Hashes, ResponseId, ServedId};
 pub use hash::Hash;

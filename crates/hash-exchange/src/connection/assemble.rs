@@ -26,7 +26,7 @@ pub enum OwnedEvent {
     Requested(Vec<Hash>),
     /// We asked for this hash, and the peer does not have it.
     NotFound(Hash),
-    /// A content came whole and is in the store.
+    /// A content came whole and was given to [`Store::insert`].
     Received {
         /// Its hash.
         hash: Hash,

@@ -5,6 +5,7 @@ mod application;
 mod assemble;
 mod buffer;
 mod halves;
+mod lazy;
 mod serving;
 
 use std::mem;
@@ -19,6 +20,7 @@ use self::assemble::Inbox;
 pub use self::assemble::OwnedEvent;
 pub use self::buffer::Buffer;
 pub use self::halves::Halves;
+pub use self::lazy::Lazy;
 use self::serving::{FRAME, HIGH_WATER, forget, open, open_each};
 use crate::few::Few;
 use crate::{

@@ -15,6 +15,7 @@ mod quirks;
 mod readme;
 mod runtimes;
 mod session;
+mod sources;
 mod stdio;
 mod vectors;
 mod waiting;
