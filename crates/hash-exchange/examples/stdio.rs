@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 OwnedEvent::NotFound(_) | OwnedEvent::Failed { .. } => lacking -= 1,
                 OwnedEvent::Requested(_) => asked = true,
+                OwnedEvent::Close => (heard, asked) = (true, true),
                 _ => {}
             }
             if heard && asked && lacking == 0 {

@@ -21,6 +21,7 @@
 //!                 asked = true;
 //!             }
 //!             OwnedEvent::Requested(_) => answered = true,
+//!             OwnedEvent::Close => (asked, answered) = (true, true), // It says nothing more.
 //!             OwnedEvent::Failed { hash, reason } => eprintln!("{hash}: {reason}"),
 //!             _ => {}
 //!         }
@@ -90,9 +91,9 @@
 //!
 //! *Nothing is under way* means: all that the peer has asked for is answered and sent, all that we have asked for has come to
 //! its end. So it is safe to close right behind the last [`request`](Connection::request), and too early to close before the
-//! peer has asked for what it wants: the example above waits for its REQUEST. Whoever wants to say
-//! [`seen`](Connection::seen) of the last content closes after that. When [`Event::Close`] comes and there is nothing left
-//! to ask for, close: nobody else ends the session. A stream that ends without it is a peer that has left, which is no error
+//! peer has asked for what it wants: the example above waits for its REQUEST, or for its CLOSE, as a peer that lacks nothing may
+//! never send a REQUEST. Whoever wants to say [`seen`](Connection::seen) of the last content closes after that. When
+//! [`Event::Close`] comes and there is nothing left to ask for, close: nobody else ends the session. A stream that ends without it is a peer that has left, which is no error
 //! if it owed nothing.
 //!
 //! # The life of a hash
@@ -216,7 +217,7 @@
 //! });
 //! connection.provide([&store.add(*b"beep")])?;
 //! while let Some(event) = block_on(connection.next(&mut store))? {
-//!     if matches!(event, OwnedEvent::Requested(_)) {
+//!     if matches!(event, OwnedEvent::Requested(_) | OwnedEvent::Close) {
 //!         connection.close();
 //!     }
 //! }

@@ -11,6 +11,7 @@ mod peer;
 mod pipe;
 mod process;
 mod properties;
+mod quick_start;
 mod quirks;
 mod readme;
 mod runtimes;

@@ -8,6 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use futures::io::AllowStdIo;
+use hash_exchange::Halves;
+
 /// Two processes that trade are done within this time, or wait for each other for ever.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -30,6 +33,24 @@ pub(crate) fn trade<A: AsRef<OsStr>>(example: &str, left: &[A], right: &[A]) -> 
     let right = Side::start(command(example, right), from_left, to_left);
     (left.finish(), right.finish())
 }
+
+/// Runs one of an example to its good end, joined to a peer in a thread. Returns what it prints.
+pub(crate) fn trade_with<A: AsRef<OsStr>>(
+    example: &str,
+    arguments: &[A],
+    peer: impl FnOnce(Pipes) + Send + 'static,
+) -> Vec<u8> {
+    let ((reader, to_peer), (from_peer, writer)) = (pipe().unwrap(), pipe().unwrap());
+    let side = Side::start(command(example, arguments), from_peer, to_peer);
+    let (reader, writer) = (AllowStdIo::new(reader), AllowStdIo::new(writer));
+    let peer = thread::spawn(|| peer(Halves { reader, writer }));
+    let printed = side.finish();
+    peer.join().expect("the peer ends well");
+    printed
+}
+
+/// Both ends block, which does as long as no more is under way than they hold.
+pub(crate) type Pipes = Halves<AllowStdIo<PipeReader>, AllowStdIo<PipeWriter>>;
 
 /// A process that does not outlive the test.
 struct Side {
