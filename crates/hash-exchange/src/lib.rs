@@ -152,7 +152,8 @@
 //! | contents encoded and not yet taken by the transport | 128 KiB |
 //! | messages encoded and not yet taken by the transport | [`Limits::unwritten`] |
 //! | sources that the application has opened and that are not sent whole | [`Limits::served`] of them; a [`Lazy`] one is small before its turn comes |
-//! | what is remembered of a hash under way, either way | some hundred bytes and its text, for each of [`Limits::requested`] and [`Limits::served`] |
+//! | what is remembered of a hash that we have asked for | some 100 bytes and its text if it is no SHA-1, for each of [`Limits::requested`] |
+//! | the same of one that the peer has asked for | some 300 bytes, while its REQUEST is answered half as much again, for each of [`Limits::served`] |
 //!
 //! Buffers may be twice as large as what is in them. An idle connection has none.
 //!

@@ -11,7 +11,7 @@ use crate::{BodyError, Error, Misuse, ProtocolError};
 /// | [`message`](Self::message) | 64 MiB | [`ProtocolError::MessageTooLong`]; [`Misuse::MessageTooLong`] if it is ours |
 /// | [`name`](Self::name) | 256 bytes | [`ProtocolError::NameTooLong`] |
 /// | [`requested`](Self::requested) | 1,048,576 | [`Misuse::TooManyRequested`] |
-/// | [`served`](Self::served) | 262,144 | [`ProtocolError::TooManyServed`] |
+/// | [`served`](Self::served) | 1,048,576 | [`ProtocolError::TooManyServed`] |
 /// | [`rpc_channels`](Self::rpc_channels) | 16 | [`ProtocolError::TooManyChannels`] |
 /// | [`early_channels`](Self::early_channels) | 1,024 | [`ProtocolError::TooEarly`] |
 /// | [`early_bytes`](Self::early_bytes) | 64 MiB | [`ProtocolError::TooEarly`] |
@@ -39,7 +39,9 @@ pub struct Limits {
     /// needs a hash that was asked for.
     pub requested: u32,
     /// Contents that the peer has asked for and that are not yet sent. Stops a peer that asks for everything, again
-    /// and again, and reads none of it.
+    /// and again, and reads none of it: each costs some 300 bytes and its [`Source`](crate::Source), and half as much again while its
+    /// REQUEST is answered. What a REQUEST names and is not here counts as well, until it is answered. An honest peer asks for no more
+    /// at a time than its own [`requested`](Self::requested), which it has to set no higher than this.
     pub served: u32,
     /// Streams of RPC messages, of which an honest peer opens one. Stops a peer that opens channels without end.
     pub rpc_channels: u32,
@@ -70,7 +72,7 @@ impl Limits {
         message: 64 << 20,
         name: 256,
         requested: 1 << 20,
-        served: 1 << 18,
+        served: 1 << 20,
         rpc_channels: 16,
         early_channels: 1024,
         early_bytes: 64 << 20,

@@ -464,3 +464,37 @@ fn bodies_bounds_all_contents_that_next_assembles_side_by_side() {
     assert_eq!(outcomes(&events), most_are_given_up);
     assert!(heap < 2_500_000, "{heap}");
 }
+
+/// As the documentation says: for contents in memory, which a peer asks for and does not read.
+#[test]
+fn what_is_remembered_of_a_hash_under_way_is_some_hundred_bytes() {
+    const COUNT: u32 = 50_000;
+    let mut store = MemoryStore::new();
+    let hashes: Vec<Hash> = (0..COUNT).map(|n| store.add(n.to_be_bytes())).collect();
+    let (io, mut peer) = pipe(usize::MAX);
+    let mut connection: Connection<End, MemoryBody> = Connection::new(io);
+    let mut cx = Context::from_waker(Waker::noop());
+
+    let asking = allocation_counter::measure(|| {
+        connection.request(&hashes).unwrap();
+        assert!(connection.poll_flush(&mut cx).is_ready());
+    });
+    let asked = peer.take();
+
+    let (io, mut peer) = pipe(0);
+    let mut serving: Connection<End, MemoryBody> = Connection::new(io);
+    peer.put(&asked);
+    let serves = allocation_counter::measure(|| {
+        for _ in 0..1000 {
+            let next = std::pin::pin!(serving.next(&mut store)).poll(&mut cx);
+            if let Poll::Ready(event) = next {
+                assert!(matches!(event, Ok(Some(OwnedEvent::Requested(_)))));
+                break;
+            }
+        }
+    });
+    assert_eq!(serving.serving(), COUNT as usize);
+    let each = |bytes: u64| bytes / u64::from(COUNT);
+    assert!(each(asking.bytes_max) < 120, "{asking:?}");
+    assert!(each(serves.bytes_max) < 450, "{serves:?}");
+}
