@@ -210,11 +210,12 @@ pub enum BodyError {
     Mismatch,
     /// The peer broke it off, with this message, of which at most 1 KiB is kept. It could not read it; later it may.
     Peer(Box<str>),
-    /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled. Only
+    /// It is longer than [`Limits::body`](crate::Limits::body), or than [`Limits::bodies`](crate::Limits::bodies), and was cancelled. Only
     /// [`Connection::next`](crate::Connection::next) says so; [`Connection::poll`](crate::Connection::poll) can take it.
     TooLong,
-    /// Together with the others under way it is longer than [`Limits::bodies`](crate::Limits::bodies), and was cancelled. It
-    /// may be asked for again when they have come.
+    /// Together with the others under way it was longer than [`Limits::bodies`](crate::Limits::bodies), and by the time that
+    /// [`Connection::next`](crate::Connection::next) asked for it again the peer had closed, or did not have it any more. Ask for it on
+    /// another connection.
     NoRoom,
 }
 
@@ -225,7 +226,9 @@ impl fmt::Display for BodyError {
             Self::Peer(message) if message.is_empty() => f.write_str("the peer broke it off"),
             Self::Peer(message) => write!(f, "the peer broke it off: {message}"),
             Self::TooLong => f.write_str("the content is beyond Limits::body"),
-            Self::NoRoom => f.write_str("with the others the content is beyond Limits::bodies"),
+            Self::NoRoom => f.write_str(
+                "with the others the content was beyond Limits::bodies, and it is not to be had again",
+            ),
         }
     }
 }

@@ -118,15 +118,15 @@
 //! ```
 //!
 //! [`next`](Connection::next) tells of the ends only, as [`OwnedEvent::NotFound`], [`Failed`](OwnedEvent::Failed) and
-//! [`Received`](OwnedEvent::Received), and cancels by itself what is beyond [`Limits::body`] or [`Limits::bodies`]. On the
-//! other side [`open`](Application::open) finds the content or does not; then it is sent, or breaks off because its source
+//! [`Received`](OwnedEvent::Received), and cancels by itself what is beyond [`Limits::body`]. What is beyond
+//! [`Limits::bodies`] together with others it cancels too, and asks for it again when others have come. On the other side [`open`](Application::open) finds the content or does not; then it is sent, or breaks off because its source
 //! fails, or ends with [`Event::Cancelled`].
 //!
 //! What can be relied upon:
 //!
 //! - Each hash of a REQUEST comes to exactly one of these ends, unless the connection ends first.
 //! - [`Event::NotFound`] and [`Event::Response`] come in the order in which the hashes were asked for.
-//! - Contents come side by side: their pieces alternate, and they end in any order. The bytes of one are in order, and its
+//! - Contents come side by side, four of them from a peer of this crate: their pieces alternate, and they end in any order. The bytes of one are in order, and its
 //!   events come behind its [`Event::Response`].
 //! - Messages are heard in the order in which the peer said them, and go out in the order in which we say them; a content
 //!   follows the answer that announces it.

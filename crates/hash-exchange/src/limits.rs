@@ -17,7 +17,7 @@ use crate::{BodyError, Error, Misuse, ProtocolError};
 /// | [`early_bytes`](Self::early_bytes) | 64 MiB | [`ProtocolError::TooEarly`] |
 /// | [`unwritten`](Self::unwritten) | 64 MiB | [`Error::Unread`] |
 /// | [`body`](Self::body) | 64 MiB | [`BodyError::TooLong`], and the connection lives on |
-/// | [`bodies`](Self::bodies) | 256 MiB | [`BodyError::NoRoom`], and the connection lives on |
+/// | [`bodies`](Self::bodies) | 256 MiB | some come later; [`BodyError::NoRoom`] if the peer has closed by then |
 ///
 /// ```
 /// use hash_exchange::{Connection, Limits, MemoryBody};
@@ -61,8 +61,10 @@ pub struct Limits {
     /// Bytes of a content that [`Connection::next`](crate::Connection::next) assembles in memory. Stops a content
     /// without end; contents read through [`Application`](crate::Application) are not assembled and have no bound.
     pub body: u32,
-    /// Bytes of all contents that [`Connection::next`](crate::Connection::next) assembles at the same time; the one that
-    /// would go beyond is cancelled. Stops a peer that begins all that we asked for and ends none of it.
+    /// Bytes of all contents that [`Connection::next`](crate::Connection::next) assembles at the same time. Stops a peer that begins all
+    /// that we asked for and ends none of it: the contents that were announced last are cancelled to make room, and asked for again
+    /// when others have come to their end. A peer of this crate sends four at a time, so that nothing of it is cancelled if this is
+    /// four times [`body`](Self::body), as it is by default. An npm peer sends all that it is asked for side by side.
     pub bodies: u32,
 }
 

@@ -7,7 +7,7 @@ use crate::{Event, Hash, Tag};
 /// A content to serve.
 #[derive(Clone, Debug)]
 pub struct Source<B> {
-    /// Where it is read from, up to its end, as fast as the transport takes it, in turn with at most 63 others. What it has at
+    /// Where it is read from, up to its end, as fast as the transport takes it, in turn with at most three others. What it has at
     /// hand is a frame, of at most 64 KiB: a `BufReader` does best with that capacity. If reading fails, the content is
     /// broken off, and the text of the error is sent to the peer. It is dropped once it is read to its end.
     pub body: B,

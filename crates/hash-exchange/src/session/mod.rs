@@ -220,6 +220,19 @@ impl<V: Verifier> Session<V> {
         }
     }
 
+    /// Asks once more for a hash whose content was cancelled, even if [`close`](Self::close) was called since: CLOSE waits for it as
+    /// for what was asked for before.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`] if CLOSE is sent, [`Misuse::TooManyRequested`], [`Misuse::MessageTooLong`].
+    pub(crate) fn request_again(&mut self, hash: &Hash, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
+        match self.closing {
+            Closing::No | Closing::Due => self.request_single(hash, out),
+            Closing::Sent => Err(Misuse::Closed),
+        }
+    }
+
     /// Tells the peer our name.
     ///
     /// # Errors

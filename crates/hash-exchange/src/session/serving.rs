@@ -45,8 +45,12 @@ struct Served {
     channel: u32,
 }
 
-/// Contents that are sent side by side, frame by frame in turn. The rest waits, in order.
-const SIDE_BY_SIDE: usize = 64;
+/// Contents that are sent side by side, frame by frame in turn. The rest waits, in order. They are few, as whoever assembles them in
+/// memory has to hold all that have begun: by default it has room for so many of the greatest length that it takes.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Channels for contents, which bound how many may be open in whatever order a session's caller sends them.
+const CHANNELS: usize = u64::BITS as usize;
 
 /// A frame has its length in a [`Tag`], in 32 bits.
 const MAX_CHUNK: usize = 1 << 30;
@@ -228,7 +232,7 @@ impl<V: Verifier> Session<V> {
         let found = serving
             .responses
             .iter()
-            .take(SIDE_BY_SIDE)
+            .take(CHANNELS)
             .find(|(_, served)| served.channel == channel);
         let (&id, served) = found?;
         let meant = name.is_none_or(|name| {

@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use futures::future::{join, try_join};
 use futures::io::{AsyncRead, AsyncWrite};
-use hash_exchange::{Connection, Limits, MemoryStore, OwnedEvent};
+use hash_exchange::{Connection, MemoryStore, OwnedEvent};
 
 use crate::pipe::pipe;
 
@@ -42,20 +42,6 @@ pub(crate) async fn give(io: impl AsyncRead + AsyncWrite + Unpin, body: &'static
             connection.close();
         }
     }
-}
-
-/// What one side may ask for by default the other serves by default.
-#[test]
-fn it_trades_more_contents_at_once_than_anybody_would_name_in_one_request() {
-    const COUNT: u32 = 300_000;
-    let (a, b) = pipe(1 << 16);
-    let (mut alice, mut bob) = (MemoryStore::new(), MemoryStore::new());
-    for n in 0..COUNT {
-        alice.add(n.to_be_bytes());
-    }
-    block_on(try_join(trade(a, &mut alice), trade(b, &mut bob))).unwrap();
-    assert_eq!(bob.hashes().count(), COUNT as usize);
-    assert_eq!(Limits::DEFAULT.requested, Limits::DEFAULT.served);
 }
 
 #[test]
