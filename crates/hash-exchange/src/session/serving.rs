@@ -53,7 +53,7 @@ const SIDE_BY_SIDE: usize = 4;
 const CHANNELS: usize = u64::BITS as usize;
 
 /// A frame has its length in a [`Tag`], in 32 bits.
-const MAX_CHUNK: usize = 1 << 30;
+const MAX_CHUNK: u32 = 1 << 30;
 
 /// Lowest channel for contents: the messages have 1.
 const FIRST_CHANNEL: u32 = 2;
@@ -157,8 +157,9 @@ impl<V: Verifier> Session<V> {
         chunk: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Tag, Misuse> {
-        if chunk.len() > MAX_CHUNK {
-            return Err(Misuse::MessageTooLong { len: chunk.len() });
+        if chunk.len() > MAX_CHUNK as usize {
+            let (len, limit) = (chunk.len(), MAX_CHUNK);
+            return Err(Misuse::MessageTooLong { len, limit });
         }
         let (channel, name) = self.open(served)?;
         Ok(write_frame(
@@ -216,8 +217,9 @@ impl<V: Verifier> Session<V> {
     /// The peer asks for so many hashes.
     pub(super) fn asked_for(&self, hashes: usize) -> Result<(), ProtocolError> {
         let asked = self.serving() + self.unanswered() as usize + hashes;
-        if asked > self.limits().served as usize {
-            return Err(ProtocolError::TooManyServed);
+        let limit = self.limits().served;
+        if asked > limit as usize {
+            return Err(ProtocolError::TooManyServed { asked, limit });
         }
         Ok(())
     }

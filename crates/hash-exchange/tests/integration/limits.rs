@@ -56,7 +56,13 @@ fn message_bounds_a_frame_that_is_held_whole() {
     assert!(heap < 40_000, "{heap}");
     let beyond = available(&[&text(9988)]);
     let (result, heap) = reads(limits, &[], &beyond);
-    assert_eq!(result, Err(ProtocolError::MessageTooLong { len: 10_001 }));
+    assert_eq!(
+        result,
+        Err(ProtocolError::MessageTooLong {
+            len: 10_001,
+            limit: 10_000
+        })
+    );
     assert!(heap < 1000, "it is refused as soon as it begins: {heap}");
 
     // An honest peer with the same limit writes up to it, and no more.
@@ -114,7 +120,13 @@ fn a_frame_that_is_too_long_is_so_whatever_else_is_wrong_with_it() {
     };
     let wrong = [&[0x08, 2, 5 << 3 | 7][..], &[0; 98]].concat();
     let (result, _) = reads(limits, &[], &prefixed(&wrong));
-    assert_eq!(result, Err(ProtocolError::MessageTooLong { len: 101 }));
+    assert_eq!(
+        result,
+        Err(ProtocolError::MessageTooLong {
+            len: 101,
+            limit: 100
+        })
+    );
 }
 
 /// A content is passed on as it comes, however long the frame; but not behind a header so long that it would have to be held.
@@ -155,12 +167,12 @@ fn requested_bounds_the_hashes_that_we_ask_for() {
     let mut out = Vec::new();
     let heap = allocation_counter::measure(|| {
         let refused = session.request(&hashes, &mut out);
-        assert_eq!(refused, Err(Misuse::TooManyRequested));
+        assert_eq!(refused, Err(Misuse::TooManyRequested { limit: 100 }));
         session.request(&hashes[..99], &mut out).unwrap();
         session.request([&hashes[99]], &mut out).unwrap();
         for beyond in [&hashes[100..], &hashes[..1]] {
             let refused = session.request(beyond, &mut out);
-            assert_eq!(refused, Err(Misuse::TooManyRequested));
+            assert_eq!(refused, Err(Misuse::TooManyRequested { limit: 100 }));
         }
     });
     assert!(heap.bytes_max < 100 * 300, "{heap:?}");
@@ -187,7 +199,11 @@ fn requested_bounds_contents_that_are_announced_and_not_yet_whole() {
     let mut input = &back[..];
     while asking.receive(&mut input).unwrap().is_some() {}
     let beyond = asking.request([&three], &mut Vec::new());
-    assert_eq!(beyond, Err(Misuse::TooManyRequested), "two are to come");
+    assert_eq!(
+        beyond,
+        Err(Misuse::TooManyRequested { limit: 2 }),
+        "two are to come"
+    );
 
     back.clear();
     serving.body(first, b"one", &mut back).unwrap();
@@ -202,7 +218,7 @@ fn served_bounds_the_contents_that_the_peer_asks_for() {
     let limits = Limits { served: 3, ..USUAL };
     assert_eq!(reads(limits, &[], &request(&["p", "q", "r"])).0, Ok(()));
     let beyond = request(&["p", "q", "r", "s"]);
-    let refused = Err(ProtocolError::TooManyServed);
+    let refused = Err(ProtocolError::TooManyServed { asked: 4, limit: 3 });
     assert_eq!(reads(limits, &[], &beyond).0, refused);
 
     // Over many REQUESTs, answered and not sent: the same.
@@ -215,7 +231,7 @@ fn served_bounds_the_contents_that_the_peer_asks_for() {
     assert_eq!(session.serving(), 3);
     let beyond = request(&["s"]);
     let result = session.receive(&mut &beyond[..]).map(drop);
-    assert_eq!(result, Err(ProtocolError::TooManyServed));
+    assert_eq!(result, refused);
 }
 
 #[test]
