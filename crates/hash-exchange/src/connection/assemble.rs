@@ -9,9 +9,8 @@ use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 use super::{Application, Connection, Progress, Source};
 use crate::{BodyError, Error, Event, Hash, Limits, ResponseId, Store, Verifier};
 
-/// An [`Event`] that owns what it says, as [`Connection::next`] yields it.
+/// An [`Event`] that owns what it says, as [`Connection::next`] yields it. As with those, there will be no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum OwnedEvent {
     /// The peer's name for itself.
     Id(String),
