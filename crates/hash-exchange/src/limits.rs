@@ -3,21 +3,21 @@ use crate::{BodyError, Error, Misuse, ProtocolError};
 
 /// What a peer may cost. Each bound names the attack that it stops.
 ///
-/// The defaults let every honest peer through, the npm package under congestion included; a node with many neighbours
-/// will want less.
+/// The [defaults](Self::DEFAULT) let every honest peer through, the npm package under congestion included, and so let a hostile one cost
+/// a gigabyte. Whoever serves [strangers](Self::STRANGERS), or has many neighbours, will want less.
 ///
-/// | limit | default | beyond it |
-/// |---|--:|---|
-/// | [`message`](Self::message) | 64 MiB | [`ProtocolError::MessageTooLong`]; [`Misuse::MessageTooLong`] if it is ours |
-/// | [`name`](Self::name) | 256 bytes | [`ProtocolError::NameTooLong`] |
-/// | [`requested`](Self::requested) | 1,048,576 | [`Misuse::TooManyRequested`] |
-/// | [`served`](Self::served) | 1,048,576 | [`ProtocolError::TooManyServed`] |
-/// | [`rpc_channels`](Self::rpc_channels) | 16 | [`ProtocolError::TooManyChannels`] |
-/// | [`early_channels`](Self::early_channels) | 1,024 | [`ProtocolError::TooEarly`] |
-/// | [`early_bytes`](Self::early_bytes) | 64 MiB | [`ProtocolError::TooEarly`] |
-/// | [`unwritten`](Self::unwritten) | 64 MiB | [`Error::Unread`] |
-/// | [`body`](Self::body) | 64 MiB | [`BodyError::TooLong`], and the connection lives on |
-/// | [`bodies`](Self::bodies) | 256 MiB | some come later; [`BodyError::NoRoom`] if the peer has closed by then |
+/// | limit | default | for strangers | beyond it |
+/// |---|--:|--:|---|
+/// | [`message`](Self::message) | 64 MiB | 4 MiB | [`ProtocolError::MessageTooLong`]; [`Misuse::MessageTooLong`] if it is ours |
+/// | [`name`](Self::name) | 256 bytes | | [`ProtocolError::NameTooLong`] |
+/// | [`requested`](Self::requested) | 1,048,576 | 1,024 | [`Misuse::TooManyRequested`] |
+/// | [`served`](Self::served) | 1,048,576 | 1,024 | [`ProtocolError::TooManyServed`] |
+/// | [`rpc_channels`](Self::rpc_channels) | 16 | | [`ProtocolError::TooManyChannels`] |
+/// | [`early_channels`](Self::early_channels) | 1,024 | | [`ProtocolError::TooEarly`] |
+/// | [`early_bytes`](Self::early_bytes) | 64 MiB | 4 MiB | [`ProtocolError::TooEarly`] |
+/// | [`unwritten`](Self::unwritten) | 64 MiB | 8 MiB | [`Error::Unread`] |
+/// | [`body`](Self::body) | 64 MiB | 4 MiB | [`BodyError::TooLong`], and the connection lives on |
+/// | [`bodies`](Self::bodies) | 256 MiB | 16 MiB | some come later; [`BodyError::NoRoom`] if the peer has closed by then |
 ///
 /// ```
 /// use hash_exchange::{Connection, Limits, MemoryBody};
@@ -81,6 +81,19 @@ impl Limits {
         unwritten: 64 << 20,
         body: 64 << 20,
         bodies: 256 << 20,
+    };
+
+    /// What holds for peers whom nobody knows: each costs some ten megabytes, or some forty if it is hostile. Their own side has to be as
+    /// modest: a peer that asks for more than 1,024 contents at a time has its connection ended.
+    pub const STRANGERS: Self = Self {
+        message: 4 << 20,
+        requested: 1 << 10,
+        served: 1 << 10,
+        early_bytes: 4 << 20,
+        unwritten: 8 << 20,
+        body: 4 << 20,
+        bodies: 16 << 20,
+        ..Self::DEFAULT
     };
 }
 
