@@ -171,8 +171,53 @@
 //!
 //! **Cancel.** [`Connection::cancel`], from [`Event::Response`] on. What is still under way comes and is dropped.
 //!
-//! **Notice that a peer is stuck.** A connection keeps no time. Put a timeout around [`next`](Connection::next): it may be
-//! dropped half way. A peer that is silent while nothing is asked for is idle, and in good order.
+//! **Notice that a peer is stuck.** A connection keeps no time, and [`next`](Connection::next) tells of ends only, before which a large
+//! content may come for hours: what counts is whether bytes move. `next` may be dropped half way, so a timer around it can look:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use futures::io::{AsyncRead, AsyncWrite};
+//! use hash_exchange::{Connection, OwnedEvent, Store};
+//! use tokio::time::timeout;
+//!
+//! /// What the peer says next. It is an error if no byte moves for so long, either way.
+//! async fn next<Io: AsyncRead + AsyncWrite + Unpin, S: Store>(
+//!     connection: &mut Connection<Io, S::Body>,
+//!     store: &mut S,
+//!     patience: Duration,
+//! ) -> Result<Option<OwnedEvent>, Box<dyn std::error::Error>> {
+//!     loop {
+//!         let moved = connection.bytes_moved();
+//!         match timeout(patience, connection.next(store)).await {
+//!             Ok(event) => return Ok(event?),
+//!             Err(stuck) if connection.bytes_moved() == moved => return Err(stuck.into()),
+//!             Err(_) => {}
+//!         }
+//!     }
+//! }
+//! # use hash_exchange::MemoryStore;
+//! # use tokio_util::compat::TokioAsyncReadCompatExt;
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # let (a, _b) = tokio::io::duplex(1000);
+//! # let (mut connection, mut store) = (Connection::new(a.compat()), MemoryStore::new());
+//! # let stuck = runtime.block_on(next(&mut connection, &mut store, Duration::from_millis(1)));
+//! # assert_eq!(stuck.unwrap_err().to_string(), "deadline has elapsed");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A peer that is silent while nothing is asked for is idle, and in good order: wait by a timer only while something is asked for,
+//! [`serving`](Connection::serving) counts contents, or [`unwritten`](Connection::unwritten) bytes.
+//!
+//! **Ask in pieces, and end.** Whoever lacks many hashes may ask for some, and for the next when some have come. The protocol does not
+//! say which offer or REQUEST is the last, and a peer may close as soon as it was asked once. So two programs of one's own agree on
+//! a word for it: an empty offer ([`provide`](Connection::provide) of nothing) for *this was all*, an empty
+//! [`request`](Connection::request) for *I ask for nothing more*; each closes when it has said and heard both. With a peer of which
+//! nothing is known, keep the connection open, close on [`Event::Close`] or when your program ends, and ask again elsewhere for what
+//! has not come.
+//!
+//! **Run a server.** The example `replica` is one: a store that all connections share, news that go to each of them, deadlines, and an
+//! end in good order.
 //!
 //! # Runtimes
 //!

@@ -15,6 +15,7 @@ mod properties;
 mod quick_start;
 mod quirks;
 mod readme;
+mod replica;
 mod runtimes;
 mod session;
 mod sources;

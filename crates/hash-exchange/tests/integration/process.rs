@@ -12,7 +12,7 @@ use futures::io::AllowStdIo;
 use hash_exchange::Halves;
 
 /// Two processes that trade are done within this time, or wait for each other for ever.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// An example with these arguments; what it prints is there to be read.
 pub(crate) fn command<A: AsRef<OsStr>>(example: &str, arguments: &[A]) -> Command {
@@ -53,8 +53,18 @@ pub(crate) fn trade_with<A: AsRef<OsStr>>(
 pub(crate) type Pipes = Halves<AllowStdIo<PipeReader>, AllowStdIo<PipeWriter>>;
 
 /// A process that does not outlive the test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 struct Side {
-    child: Child,
+    process: Running,
     printed: mpsc::Receiver<Vec<u8>>,
 }
 
@@ -71,24 +81,17 @@ impl Side {
             // Whoever waited has gone if this is too late.
             let _ = sender.send(bytes);
         });
-        Self { child, printed }
+        let process = Running(child);
+        Self { process, printed }
     }
 
     fn finish(mut self) -> Vec<u8> {
         let printed = self.printed.recv_timeout(LONG);
         let printed = printed.expect("both processes end in time");
-        let status = self.child.wait().unwrap();
+        let status = self.process.0.wait().unwrap();
         let text = String::from_utf8_lossy(&printed);
         assert!(status.success(), "{status}: {text}");
         printed
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
