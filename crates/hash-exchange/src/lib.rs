@@ -148,7 +148,7 @@
 //! | bytes read and not handled, because the application paused | 32 KiB |
 //! | a message that comes in pieces | [`Limits::message`] |
 //! | contents ahead of their announcement, from a congested npm peer | [`Limits::early_bytes`] |
-//! | contents that [`next`](Connection::next) assembles | [`Limits::bodies`], and one of them twice for a moment |
+//! | contents that [`next`](Connection::next) assembles | [`Limits::bodies`], twice for a moment |
 //! | contents encoded and not yet taken by the transport | 128 KiB |
 //! | messages encoded and not yet taken by the transport | [`Limits::unwritten`] |
 //! | sources that the application has opened and that are not sent whole | [`Limits::served`] of them; a [`Lazy`] one is small before its turn comes |
