@@ -2,11 +2,17 @@
 //! command lines: `stdio beep boop "hey yo"` gets WHATEVER from `stdio "hey yo" WHATEVER beep`, which gets boop.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 
 use hash_exchange::{Connection, Halves, MemoryStore, OwnedEvent};
 use smol::Unblock;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    if std::io::stdout().is_terminal() {
+        return Err(
+            "it speaks to a peer, not to a terminal: pipe its standard output there".into(),
+        );
+    }
     let mut store = MemoryStore::new();
     for message in std::env::args().skip(1) {
         store.add(message.into_bytes());
@@ -38,6 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 OwnedEvent::NotFound(_) | OwnedEvent::Failed { .. } => lacking -= 1,
                 OwnedEvent::Requested(_) => asked = true,
+                OwnedEvent::Close => (heard, asked) = (true, true),
                 _ => {}
             }
             if heard && asked && lacking == 0 {

@@ -34,6 +34,8 @@ pub enum ProtocolError {
     MessageTooLong {
         /// Its length in bytes.
         len: u64,
+        /// The limit.
+        limit: u32,
     },
     /// A channel name longer than [`Limits::name`](crate::Limits::name).
     NameTooLong {
@@ -66,9 +68,18 @@ pub enum ProtocolError {
     /// More contents before their HASHES than [`Limits::early_channels`](crate::Limits::early_channels), or more bytes of
     /// them than [`Limits::early_bytes`](crate::Limits::early_bytes).
     TooEarly,
-    /// More contents asked for than [`Limits::served`](crate::Limits::served), or so many by one REQUEST that the answer would
-    /// be longer than [`Limits::message`](crate::Limits::message).
-    TooManyServed,
+    /// More contents asked for than [`Limits::served`](crate::Limits::served).
+    TooManyServed {
+        /// So many are asked for, all together.
+        asked: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// So many contents asked for by one REQUEST that the answer would be longer than [`Limits::message`](crate::Limits::message).
+    AnswerTooLong {
+        /// The limit.
+        limit: u32,
+    },
     /// The stream ended within a frame.
     EndInFrame,
     /// The stream ended and left requests or contents open. Where both numbers are zero, it is a REQUEST for nothing.
@@ -97,9 +108,10 @@ impl fmt::Display for ProtocolError {
                 write!(f, "sequence {sequence} is above 2^53 - 2")
             }
             Self::Utf8 => f.write_str("text is not UTF-8"),
-            Self::MessageTooLong { len } => {
-                write!(f, "a message of {len} bytes is beyond Limits::message")
-            }
+            Self::MessageTooLong { len, limit } => write!(
+                f,
+                "a message of {len} bytes is beyond Limits::message, {limit} bytes"
+            ),
             Self::NameTooLong { len } => {
                 write!(f, "a channel name of {len} bytes is beyond Limits::name")
             }
@@ -130,7 +142,14 @@ impl fmt::Display for ProtocolError {
             Self::TooEarly => f.write_str(
                 "more content ahead of its HASHES than Limits::early_channels and early_bytes",
             ),
-            Self::TooManyServed => f.write_str("more contents asked for than Limits::served"),
+            Self::TooManyServed { asked, limit } => write!(
+                f,
+                "{asked} contents are asked for at a time, beyond Limits::served, {limit}"
+            ),
+            Self::AnswerTooLong { limit } => write!(
+                f,
+                "a REQUEST asks for so much that its answer is beyond Limits::message, {limit} bytes"
+            ),
             Self::EndInFrame => f.write_str("the stream ended within a frame"),
             // A REQUEST may name nothing, and is to be answered all the same.
             Self::EndWithOpen {
@@ -165,10 +184,15 @@ pub enum Misuse {
     MessageTooLong {
         /// Its length in bytes.
         len: usize,
+        /// The limit.
+        limit: u32,
     },
     /// More hashes asked for at once than [`Limits::requested`](crate::Limits::requested). Ask for fewer, and for the rest when
     /// some have come to their end.
-    TooManyRequested,
+    TooManyRequested {
+        /// The limit.
+        limit: u32,
+    },
     /// No content of this number is open: it has ended, failed or been cancelled, which may happen at any time. There is nothing
     /// to do.
     NotOpen,
@@ -186,12 +210,14 @@ impl fmt::Display for Misuse {
             Self::SequenceTooLarge(sequence) => {
                 write!(f, "sequence {sequence} is above 2^53 - 2")
             }
-            Self::MessageTooLong { len } => {
-                write!(f, "a message of {len} bytes is beyond Limits::message")
-            }
-            Self::TooManyRequested => {
-                f.write_str("more hashes asked for at once than Limits::requested")
-            }
+            Self::MessageTooLong { len, limit } => write!(
+                f,
+                "a message of {len} bytes is beyond Limits::message, {limit} bytes"
+            ),
+            Self::TooManyRequested { limit } => write!(
+                f,
+                "more hashes asked for at once than Limits::requested, {limit}"
+            ),
             Self::NotOpen => f.write_str("no such content is open"),
             Self::NotReady => f.write_str("the content may not begin yet"),
             Self::NothingToAnswer => f.write_str("no request awaits an answer"),
@@ -210,11 +236,12 @@ pub enum BodyError {
     Mismatch,
     /// The peer broke it off, with this message, of which at most 1 KiB is kept. It could not read it; later it may.
     Peer(Box<str>),
-    /// It is longer than [`Limits::body`](crate::Limits::body) and was cancelled. Only
+    /// It is longer than [`Limits::body`](crate::Limits::body), or than [`Limits::bodies`](crate::Limits::bodies), and was cancelled. Only
     /// [`Connection::next`](crate::Connection::next) says so; [`Connection::poll`](crate::Connection::poll) can take it.
     TooLong,
-    /// Together with the others under way it is longer than [`Limits::bodies`](crate::Limits::bodies), and was cancelled. It
-    /// may be asked for again when they have come.
+    /// Together with the others under way it was longer than [`Limits::bodies`](crate::Limits::bodies), and by the time that
+    /// [`Connection::next`](crate::Connection::next) asked for it again the peer had closed, or did not have it any more. Ask for it on
+    /// another connection.
     NoRoom,
 }
 
@@ -225,7 +252,9 @@ impl fmt::Display for BodyError {
             Self::Peer(message) if message.is_empty() => f.write_str("the peer broke it off"),
             Self::Peer(message) => write!(f, "the peer broke it off: {message}"),
             Self::TooLong => f.write_str("the content is beyond Limits::body"),
-            Self::NoRoom => f.write_str("with the others the content is beyond Limits::bodies"),
+            Self::NoRoom => f.write_str(
+                "with the others the content was beyond Limits::bodies, and it is not to be had again",
+            ),
         }
     }
 }

@@ -3,7 +3,8 @@ use std::fmt;
 use crate::wire::rpc::HashTexts;
 use crate::{BodyError, Hash};
 
-/// What a peer said, borrowed from the bytes in which it said it.
+/// What a peer said, borrowed from the bytes in which it said it. There will be no other events: the messages of the wire are those of
+/// the npm package.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
     /// The peer's name for itself.

@@ -21,6 +21,7 @@
 //!                 asked = true;
 //!             }
 //!             OwnedEvent::Requested(_) => answered = true,
+//!             OwnedEvent::Close => (asked, answered) = (true, true), // It says nothing more.
 //!             OwnedEvent::Failed { hash, reason } => eprintln!("{hash}: {reason}"),
 //!             _ => {}
 //!         }
@@ -90,9 +91,9 @@
 //!
 //! *Nothing is under way* means: all that the peer has asked for is answered and sent, all that we have asked for has come to
 //! its end. So it is safe to close right behind the last [`request`](Connection::request), and too early to close before the
-//! peer has asked for what it wants: the example above waits for its REQUEST. Whoever wants to say
-//! [`seen`](Connection::seen) of the last content closes after that. When [`Event::Close`] comes and there is nothing left
-//! to ask for, close: nobody else ends the session. A stream that ends without it is a peer that has left, which is no error
+//! peer has asked for what it wants: the example above waits for its REQUEST, or for its CLOSE, as a peer that lacks nothing may
+//! never send a REQUEST. Whoever wants to say [`seen`](Connection::seen) of the last content closes after that. When
+//! [`Event::Close`] comes and there is nothing left to ask for, close: nobody else ends the session. A stream that ends without it is a peer that has left, which is no error
 //! if it owed nothing.
 //!
 //! # The life of a hash
@@ -117,15 +118,15 @@
 //! ```
 //!
 //! [`next`](Connection::next) tells of the ends only, as [`OwnedEvent::NotFound`], [`Failed`](OwnedEvent::Failed) and
-//! [`Received`](OwnedEvent::Received), and cancels by itself what is beyond [`Limits::body`] or [`Limits::bodies`]. On the
-//! other side [`open`](Application::open) finds the content or does not; then it is sent, or breaks off because its source
+//! [`Received`](OwnedEvent::Received), and cancels by itself what is beyond [`Limits::body`]. What is beyond
+//! [`Limits::bodies`] together with others it cancels too, and asks for it again when others have come. On the other side [`open`](Application::open) finds the content or does not; then it is sent, or breaks off because its source
 //! fails, or ends with [`Event::Cancelled`].
 //!
 //! What can be relied upon:
 //!
 //! - Each hash of a REQUEST comes to exactly one of these ends, unless the connection ends first.
 //! - [`Event::NotFound`] and [`Event::Response`] come in the order in which the hashes were asked for.
-//! - Contents come side by side: their pieces alternate, and they end in any order. The bytes of one are in order, and its
+//! - Contents come side by side, four of them from a peer of this crate: their pieces alternate, and they end in any order. The bytes of one are in order, and its
 //!   events come behind its [`Event::Response`].
 //! - Messages are heard in the order in which the peer said them, and go out in the order in which we say them; a content
 //!   follows the answer that announces it.
@@ -150,14 +151,16 @@
 //! | contents that [`next`](Connection::next) assembles | [`Limits::bodies`], twice for a moment |
 //! | contents encoded and not yet taken by the transport | 128 KiB |
 //! | messages encoded and not yet taken by the transport | [`Limits::unwritten`] |
-//! | what is remembered of a hash under way, either way | some hundred bytes and its text, for each of [`Limits::requested`] and [`Limits::served`] |
+//! | sources that the application has opened and that are not sent whole | [`Limits::served`] of them; a [`Lazy`] one is small before its turn comes |
+//! | what is remembered of a hash that we have asked for | some 100 bytes and its text if it is no SHA-1, for each of [`Limits::requested`] |
+//! | the same of one that the peer has asked for | some 300 bytes, while its REQUEST is answered half as much again, for each of [`Limits::served`] |
 //!
 //! Buffers may be twice as large as what is in them. An idle connection has none.
 //!
 //! # How to
 //!
 //! **Serve.** [`Store::open`] or [`Application::open`] gives a [`Source`]: something to read from, and the content's sequence
-//! number, chosen or counted.
+//! number, chosen or counted. What is a file is best a [`Lazy`] one; the documentation of [`Store`] has a directory as an example.
 //!
 //! **Resume.** Let each content have a sequence number of its own, its place in a log, say, and give it as
 //! [`Source::sequence`]. A reader tells its name by [`id`](Connection::id), and by [`since`](Connection::since) the number
@@ -168,8 +171,53 @@
 //!
 //! **Cancel.** [`Connection::cancel`], from [`Event::Response`] on. What is still under way comes and is dropped.
 //!
-//! **Notice that a peer is stuck.** A connection keeps no time. Put a timeout around [`next`](Connection::next): it may be
-//! dropped half way. A peer that is silent while nothing is asked for is idle, and in good order.
+//! **Notice that a peer is stuck.** A connection keeps no time, and [`next`](Connection::next) tells of ends only, before which a large
+//! content may come for hours: what counts is whether bytes move. `next` may be dropped half way, so a timer around it can look:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use futures::io::{AsyncRead, AsyncWrite};
+//! use hash_exchange::{Connection, OwnedEvent, Store};
+//! use tokio::time::timeout;
+//!
+//! /// What the peer says next. It is an error if no byte moves for so long, either way.
+//! async fn next<Io: AsyncRead + AsyncWrite + Unpin, S: Store>(
+//!     connection: &mut Connection<Io, S::Body>,
+//!     store: &mut S,
+//!     patience: Duration,
+//! ) -> Result<Option<OwnedEvent>, Box<dyn std::error::Error>> {
+//!     loop {
+//!         let moved = connection.bytes_moved();
+//!         match timeout(patience, connection.next(store)).await {
+//!             Ok(event) => return Ok(event?),
+//!             Err(stuck) if connection.bytes_moved() == moved => return Err(stuck.into()),
+//!             Err(_) => {}
+//!         }
+//!     }
+//! }
+//! # use hash_exchange::MemoryStore;
+//! # use tokio_util::compat::TokioAsyncReadCompatExt;
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # let (a, _b) = tokio::io::duplex(1000);
+//! # let (mut connection, mut store) = (Connection::new(a.compat()), MemoryStore::new());
+//! # let stuck = runtime.block_on(next(&mut connection, &mut store, Duration::from_millis(1)));
+//! # assert_eq!(stuck.unwrap_err().to_string(), "deadline has elapsed");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A peer that is silent while nothing is asked for is idle, and in good order: wait by a timer only while something is asked for,
+//! [`serving`](Connection::serving) counts contents, or [`unwritten`](Connection::unwritten) bytes.
+//!
+//! **Ask in pieces, and end.** Whoever lacks many hashes may ask for some, and for the next when some have come. The protocol does not
+//! say which offer or REQUEST is the last, and a peer may close as soon as it was asked once. So two programs of one's own agree on
+//! a word for it: an empty offer ([`provide`](Connection::provide) of nothing) for *this was all*, an empty
+//! [`request`](Connection::request) for *I ask for nothing more*; each closes when it has said and heard both. With a peer of which
+//! nothing is known, keep the connection open, close on [`Event::Close`] or when your program ends, and ask again elsewhere for what
+//! has not come.
+//!
+//! **Run a server.** The example `replica`, in `examples/replica.rs` beside this crate's manifest, is one: a store that all connections share, news that go to each of them, deadlines, and an
+//! end in good order.
 //!
 //! # Runtimes
 //!
@@ -215,7 +263,7 @@
 //! });
 //! connection.provide([&store.add(*b"beep")])?;
 //! while let Some(event) = block_on(connection.next(&mut store))? {
-//!     if matches!(event, OwnedEvent::Requested(_)) {
+//!     if matches!(event, OwnedEvent::Requested(_) | OwnedEvent::Close) {
 //!         connection.close();
 //!     }
 //! }
@@ -266,7 +314,7 @@ mod tag;
 mod verify;
 mod wire;
 
-pub use connection::{Application, Buffer, Connection, Halves, OwnedEvent, Progress, Source};
+pub use connection::{Application, Buffer, Connection, Halves, Lazy, OwnedEvent, Progress, Source};
 pub use error::{BodyError, Error, Misuse, ProtocolError};
 pub use event::{Event, Hashes, ResponseId, ServedId};
 pub use hash::Hash;

@@ -3,21 +3,21 @@ use crate::{BodyError, Error, Misuse, ProtocolError};
 
 /// What a peer may cost. Each bound names the attack that it stops.
 ///
-/// The defaults let every honest peer through, the npm package under congestion included; a node with many neighbours
-/// will want less.
+/// The [defaults](Self::DEFAULT) let every honest peer through, the npm package under congestion included, and so let a hostile one cost
+/// a gigabyte. Whoever serves [strangers](Self::STRANGERS), or has many neighbours, will want less.
 ///
-/// | limit | default | beyond it |
-/// |---|--:|---|
-/// | [`message`](Self::message) | 64 MiB | [`ProtocolError::MessageTooLong`]; [`Misuse::MessageTooLong`] if it is ours |
-/// | [`name`](Self::name) | 256 bytes | [`ProtocolError::NameTooLong`] |
-/// | [`requested`](Self::requested) | 1,048,576 | [`Misuse::TooManyRequested`] |
-/// | [`served`](Self::served) | 262,144 | [`ProtocolError::TooManyServed`] |
-/// | [`rpc_channels`](Self::rpc_channels) | 16 | [`ProtocolError::TooManyChannels`] |
-/// | [`early_channels`](Self::early_channels) | 1,024 | [`ProtocolError::TooEarly`] |
-/// | [`early_bytes`](Self::early_bytes) | 64 MiB | [`ProtocolError::TooEarly`] |
-/// | [`unwritten`](Self::unwritten) | 64 MiB | [`Error::Unread`] |
-/// | [`body`](Self::body) | 64 MiB | [`BodyError::TooLong`], and the connection lives on |
-/// | [`bodies`](Self::bodies) | 256 MiB | [`BodyError::NoRoom`], and the connection lives on |
+/// | limit | default | for strangers | beyond it |
+/// |---|--:|--:|---|
+/// | [`message`](Self::message) | 64 MiB | 4 MiB | [`ProtocolError::MessageTooLong`]; [`Misuse::MessageTooLong`] if it is ours |
+/// | [`name`](Self::name) | 256 bytes | | [`ProtocolError::NameTooLong`] |
+/// | [`requested`](Self::requested) | 1,048,576 | 1,024 | [`Misuse::TooManyRequested`] |
+/// | [`served`](Self::served) | 1,048,576 | 1,024 | [`ProtocolError::TooManyServed`] |
+/// | [`rpc_channels`](Self::rpc_channels) | 16 | | [`ProtocolError::TooManyChannels`] |
+/// | [`early_channels`](Self::early_channels) | 1,024 | | [`ProtocolError::TooEarly`] |
+/// | [`early_bytes`](Self::early_bytes) | 64 MiB | 4 MiB | [`ProtocolError::TooEarly`] |
+/// | [`unwritten`](Self::unwritten) | 64 MiB | 8 MiB | [`Error::Unread`] |
+/// | [`body`](Self::body) | 64 MiB | 4 MiB | [`BodyError::TooLong`], and the connection lives on |
+/// | [`bodies`](Self::bodies) | 256 MiB | 16 MiB | some come later; [`BodyError::NoRoom`] if the peer has closed by then |
 ///
 /// ```
 /// use hash_exchange::{Connection, Limits, MemoryBody};
@@ -39,7 +39,9 @@ pub struct Limits {
     /// needs a hash that was asked for.
     pub requested: u32,
     /// Contents that the peer has asked for and that are not yet sent. Stops a peer that asks for everything, again
-    /// and again, and reads none of it.
+    /// and again, and reads none of it: each costs some 300 bytes and its [`Source`](crate::Source), and half as much again while its
+    /// REQUEST is answered. What a REQUEST names and is not here counts as well, until it is answered. An honest peer asks for no more
+    /// at a time than its own [`requested`](Self::requested), which it has to set no higher than this.
     pub served: u32,
     /// Streams of RPC messages, of which an honest peer opens one. Stops a peer that opens channels without end.
     pub rpc_channels: u32,
@@ -59,8 +61,10 @@ pub struct Limits {
     /// Bytes of a content that [`Connection::next`](crate::Connection::next) assembles in memory. Stops a content
     /// without end; contents read through [`Application`](crate::Application) are not assembled and have no bound.
     pub body: u32,
-    /// Bytes of all contents that [`Connection::next`](crate::Connection::next) assembles at the same time; the one that
-    /// would go beyond is cancelled. Stops a peer that begins all that we asked for and ends none of it.
+    /// Bytes of all contents that [`Connection::next`](crate::Connection::next) assembles at the same time. Stops a peer that begins all
+    /// that we asked for and ends none of it: the contents that were announced last are cancelled to make room, and asked for again
+    /// when others have come to their end. A peer of this crate sends four at a time, so that nothing of it is cancelled if this is
+    /// four times [`body`](Self::body), as it is by default. An npm peer sends all that it is asked for side by side.
     pub bodies: u32,
 }
 
@@ -70,13 +74,26 @@ impl Limits {
         message: 64 << 20,
         name: 256,
         requested: 1 << 20,
-        served: 1 << 18,
+        served: 1 << 20,
         rpc_channels: 16,
         early_channels: 1024,
         early_bytes: 64 << 20,
         unwritten: 64 << 20,
         body: 64 << 20,
         bodies: 256 << 20,
+    };
+
+    /// What holds for peers whom nobody knows: each costs some ten megabytes, or some forty if it is hostile. Their own side has to be as
+    /// modest: a peer that asks for more than 1,024 contents at a time has its connection ended.
+    pub const STRANGERS: Self = Self {
+        message: 4 << 20,
+        requested: 1 << 10,
+        served: 1 << 10,
+        early_bytes: 4 << 20,
+        unwritten: 8 << 20,
+        body: 4 << 20,
+        bodies: 16 << 20,
+        ..Self::DEFAULT
     };
 }
 

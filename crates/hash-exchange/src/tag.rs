@@ -104,7 +104,7 @@ impl Tag {
 }
 
 /// Frames and bytes of each kind, summed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// In the order of [`Kind::place`].
     kinds: [Count; Kind::COUNT],
@@ -177,6 +177,18 @@ impl Tally {
     }
 }
 
+/// Kinds of which there is nothing are left out.
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = Kind::ALL.into_iter().filter(|&kind| self.frames(kind) > 0);
+        let mut tally = f.debug_struct("Tally");
+        for kind in kinds {
+            tally.field(kind.name(), &self.kinds[kind.place()]);
+        }
+        tally.finish()
+    }
+}
+
 impl Extend<Tag> for Tally {
     fn extend<T: IntoIterator<Item = Tag>>(&mut self, tags: T) {
         tags.into_iter().for_each(|tag| self.add(tag));
@@ -200,6 +212,11 @@ mod tests {
             tag(Kind::Body, 50, 5),
             tag(Kind::End, 0, 5),
         ]);
+        assert_eq!(
+            format!("{tally:?}"),
+            "Tally { body: Count { frames: 2, content: 150, framing: 13 }, \
+             end: Count { frames: 1, content: 0, framing: 5 } }"
+        );
         let mut sum = tally.clone();
         sum.merge(&tally);
         assert_eq!((sum.frames(Kind::Body), sum.content(Kind::Body)), (4, 300));

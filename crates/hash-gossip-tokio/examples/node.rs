@@ -1,4 +1,4 @@
-//! A node that shares a directory: `node --listen ADDR [--peer ADDR]... --dir DIR [--until N] [--stdin] [--report FILE]`.
+//! A node that shares a directory: `node --listen ADDR [--peer ADDR]... --dir DIR [--until N] [--stdin] [--report FILE]`, until it is stopped by Ctrl-C.
 //!
 //! It publishes the files that lie in DIR, and fetches what its peers and theirs have. What came lies in DIR/.received, each
 //! body under its hash, and is published again when the node is started again. The first line that it prints is the
@@ -38,6 +38,19 @@ use tokio::time::sleep;
 const USAGE: &str =
     "usage: node --listen ADDR [--peer ADDR]... --dir DIR [--until N] [--stdin] [--report FILE]";
 
+const HELP: &str = "\
+Shares the files of a directory with peers, and theirs, until it is stopped by Ctrl-C.
+
+  --listen ADDR   where peers may dial, such as 127.0.0.1:4000; port 0 is any that is free
+  --peer ADDR     a peer to dial; may be repeated
+  --dir DIR       the directory; what comes lies in DIR/.received, each body under its hash
+  --until N       end once it holds N hashes and nobody has wanted anything of it for six seconds
+  --stdin         dial and accept nobody before the first line of standard input, and end with it
+  --report FILE   at the end write one JSON document of what was sent, and how and when each body came
+  --help          print this
+
+Prints the address on which it listens, and then a line for each body: its hash, and the file or the peer that it is from.";
+
 /// How often it is looked whether something has come.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -59,7 +72,11 @@ type File = (Hash, PathBuf, Rc<[u8]>);
 
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args().skip(1)) {
-        Ok(options) => options,
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{USAGE}\n\n{HELP}");
+            return ExitCode::SUCCESS;
+        }
         Err(wrong) => {
             eprintln!("node: {wrong}\n{USAGE}");
             return ExitCode::from(2);
@@ -217,12 +234,14 @@ fn at(place: impl std::fmt::Display, what: &str, error: &io::Error) -> io::Error
 }
 
 impl Options {
-    fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+    /// `None`: help is wanted.
+    fn read(mut args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let (mut listen, mut peers, mut dir) = (None, Vec::new(), None);
         let (mut until, mut stdin, mut report) = (None, false, None);
         while let Some(option) = args.next() {
             let mut value = || args.next().ok_or(format!("{option} lacks its value"));
             match option.as_str() {
+                "--help" => return Ok(None),
                 "--listen" => listen = Some(address(&option, &value()?)?),
                 "--peer" => peers.push(address(&option, &value()?)?),
                 "--dir" => dir = Some(PathBuf::from(value()?)),
@@ -236,14 +255,14 @@ impl Options {
                 _ => return Err(format!("{option} is no option")),
             }
         }
-        Ok(Self {
+        Ok(Some(Self {
             listen: listen.ok_or("--listen ADDR is missing, for example --listen 127.0.0.1:0")?,
             peers,
             dir: dir.ok_or("--dir DIR is missing, the directory to share")?,
             until,
             stdin,
             report,
-        })
+        }))
     }
 }
 

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::io::AllowStdIo;
-use hash_exchange::Hash;
+use hash_exchange::{Hash, Lazy};
 use sha1::{Digest, Sha1};
 
 use crate::PIECE;
 use crate::notice::complain;
 
-/// How a message is read by whoever asks for it. What it reads does not wait for the peer, so it may block.
-pub(crate) type Body = AllowStdIo<Box<dyn BufRead>>;
+/// How a message is read by whoever asks for it: opened when its turn has come, as a peer may ask for more files than can be open at
+/// once. What it reads does not wait for the peer, so it may block.
+pub(crate) type Body = Lazy<Reader>;
+
+pub(crate) type Reader = AllowStdIo<Box<dyn BufRead>>;
 
 /// What we offer.
 pub(crate) struct Message {
@@ -54,19 +57,30 @@ impl Message {
 
     /// `None`: it is there no more.
     pub(crate) fn open(&self) -> Option<Body> {
-        Some(AllowStdIo::new(match &self.content {
-            Content::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
-            Content::File(path) if path.is_file() => Box::new(LateFile {
-                path: path.clone(),
-                hash: self.hash.clone(),
-                file: None,
-            }),
+        match &self.content {
+            Content::Memory(bytes) => {
+                let reader = Cursor::new(Arc::clone(bytes));
+                Some(Lazy::new(|| Ok(reader_of(reader))))
+            }
+            Content::File(path) if path.is_file() => {
+                let (path, hash) = (path.clone(), self.hash.clone());
+                Some(Lazy::new(move || {
+                    let file =
+                        OfferedFile::open(&path).inspect_err(|error| lament(&path, error))?;
+                    let file = UnchangedFile { path, hash, file };
+                    Ok(reader_of(file))
+                }))
+            }
             Content::File(path) => {
                 complain(&format!("{}: the file is gone", path.display()));
-                return None;
+                None
             }
-        }))
+        }
     }
+}
+
+fn reader_of(content: impl BufRead + 'static) -> Reader {
+    AllowStdIo::new(Box::new(content))
 }
 
 /// A file, and the hash of what was read of it.
@@ -93,48 +107,44 @@ impl OfferedFile {
     }
 }
 
-/// A file that is opened when its turn has come: a peer may ask for more of them than can be open at once. Its end is an
-/// error if it is not what was offered, as not every peer looks.
-struct LateFile {
+/// A file whose end is an error if it is not what was offered, as not every peer looks.
+struct UnchangedFile {
     path: PathBuf,
     hash: Hash,
-    file: Option<OfferedFile>,
+    file: OfferedFile,
 }
 
-impl LateFile {
+impl UnchangedFile {
     /// Reads on, unless something is left of what was read.
-    fn fill(&mut self) -> io::Result<&[u8]> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            empty => empty.insert(OfferedFile::open(&self.path)?),
-        };
-        if file.reader.fill_buf()?.is_empty() && file.hash() != self.hash {
+    fn fill(&mut self) -> io::Result<()> {
+        if self.file.reader.fill_buf()?.is_empty() && self.file.hash() != self.hash {
             return Err(io::Error::other(
                 "the file has changed since it was offered",
             ));
         }
-        Ok(file.reader.buffer())
+        Ok(())
     }
 }
 
-impl BufRead for LateFile {
+impl BufRead for UnchangedFile {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let path = self.path.display().to_string();
-        self.fill()
-            .inspect_err(|error| complain(&format!("{path}: {error}")))
+        self.fill().inspect_err(|error| lament(&self.path, error))?;
+        Ok(self.file.reader.buffer())
     }
 
     fn consume(&mut self, amount: usize) {
-        if let Some(file) = &mut self.file {
-            file.consume(amount);
-        }
+        self.file.consume(amount);
     }
 }
 
-impl Read for LateFile {
+impl Read for UnchangedFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.fill_buf()?.read(buffer)?;
         self.consume(len);
         Ok(len)
     }
+}
+
+fn lament(path: &Path, error: &io::Error) {
+    complain(&format!("{}: {error}", path.display()));
 }

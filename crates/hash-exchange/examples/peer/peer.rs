@@ -143,9 +143,12 @@ impl Peer {
         let transport = connection.io_mut();
         let ended = transport.ended;
         said |= ended && !mem::replace(&mut transport.may_end, true);
+        // Behind its CLOSE the peer neither offers nor asks for anything.
+        let heard = self.heard || self.close_received;
+        let answered = self.answered || self.close_received;
         // Where nothing more can be asked of us, CLOSE itself waits for what we serve.
-        let served = ended || (self.answered && connection.serving() == 0);
-        if self.setup.close && !self.closing && self.heard && self.lacking == 0 && served {
+        let served = ended || (answered && connection.serving() == 0);
+        if self.setup.close && !self.closing && heard && self.lacking == 0 && served {
             self.closing = true;
             connection.close();
             said = true;

@@ -7,9 +7,9 @@ use crate::{Event, Hash, Tag};
 /// A content to serve.
 #[derive(Clone, Debug)]
 pub struct Source<B> {
-    /// Where it is read from, up to its end, as fast as the transport takes it, in turn with at most 63 others. What it has at
+    /// Where it is read from, up to its end, as fast as the transport takes it, in turn with at most three others. What it has at
     /// hand is a frame, of at most 64 KiB: a `BufReader` does best with that capacity. If reading fails, the content is
-    /// broken off, and the text of the error is sent to the peer.
+    /// broken off, and the text of the error is sent to the peer. It is dropped once it is read to its end.
     pub body: B,
     /// Its sequence number: one that means something to the application and is the same on every connection, or `None`: the
     /// connection counts 1, 2, 3, ... in the order in which it is asked.
@@ -96,11 +96,14 @@ pub struct Source<B> {
 /// Whoever also serves goes on with that by [`Connection::poll_serve`](crate::Connection::poll_serve) while the file is written.
 pub trait Application {
     /// How a content is read: in tokio a `BufReader` of a `File`, by way of tokio-util's `compat`, in smol its own `BufReader`,
-    /// and [`MemoryBody`](crate::MemoryBody) for what is in memory.
+    /// and [`MemoryBody`](crate::MemoryBody) for what is in memory. A [`Lazy`](crate::Lazy) of any of them is opened when it is read.
     type Body: AsyncBufRead + Unpin;
 
     /// The peer asks for this hash; `None`: it is not here. Everything that a REQUEST names is opened at once, each hash once, as
-    /// the answer says what there is; contents are then read as fast as the peer takes them.
+    /// the answer says what there is; contents are then read as fast as the peer takes them. That is up to
+    /// [`Limits::served`](crate::Limits::served) sources at a time: where each costs a descriptor or a buffer, a
+    /// [`Lazy`](crate::Lazy) opens it when its turn comes. What is here and cannot be opened is no `None`, but a source that fails: so
+    /// the peer learns that it may ask again.
     fn open(&mut self, hash: &Hash) -> Option<Source<Self::Body>>;
 
     /// The peer said something. `Break` pauses the poll behind this event: it returns [`Progress::Paused`], and the next poll goes on

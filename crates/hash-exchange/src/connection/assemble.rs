@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::mem;
 use std::ops::ControlFlow;
@@ -9,9 +9,8 @@ use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 use super::{Application, Connection, Progress, Source};
 use crate::{BodyError, Error, Event, Hash, Limits, ResponseId, Store, Verifier};
 
-/// An [`Event`] that owns what it says, as [`Connection::next`] yields it.
+/// An [`Event`] that owns what it says, as [`Connection::next`] yields it. As with those, there will be no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum OwnedEvent {
     /// The peer's name for itself.
     Id(String),
@@ -26,7 +25,7 @@ pub enum OwnedEvent {
     Requested(Vec<Hash>),
     /// We asked for this hash, and the peer does not have it.
     NotFound(Hash),
-    /// A content came whole and is in the store.
+    /// A content came whole and was given to [`Store::insert`].
     Received {
         /// Its hash.
         hash: Hash,
@@ -49,11 +48,18 @@ pub enum OwnedEvent {
 pub(super) struct Inbox {
     events: VecDeque<OwnedEvent>,
     requested: Vec<Hash>,
+    /// Contents of which nothing has come yet.
+    announced: BTreeMap<ResponseId, Hash>,
+    /// Contents that come, in the order of their announcement.
     bodies: BTreeMap<ResponseId, (Hash, Vec<u8>)>,
     /// Bytes of all of them.
     assembled: usize,
-    /// The content that has just been refused: there is no room for more of it.
-    refused: Option<ResponseId>,
+    /// Contents that have just been refused: there is no room for more of them.
+    refused: Vec<ResponseId>,
+    /// What was refused to make room for others, and is to be asked for again.
+    postponed: Vec<Hash>,
+    /// What has been asked for again, and is not announced yet.
+    asked_again: BTreeSet<Hash>,
 }
 
 impl<Io, B, V> Connection<Io, B, V>
@@ -64,7 +70,8 @@ where
 {
     /// The next thing that the peer says; `None` when nothing is left to do. Meanwhile the peer is served from the store,
     /// and what it sends is assembled in memory, within [`Limits::body`](crate::Limits::body) and
-    /// [`Limits::bodies`](crate::Limits::bodies), and put into the store.
+    /// [`Limits::bodies`](crate::Limits::bodies), and put into the store. What comes beside so much else that there is no room for it is
+    /// broken off, and asked for again when something else has come to its end, also after [`close`](Self::close).
     ///
     /// It is cancel-safe: it may be dropped at any time and called again. Between two calls nothing is read or written. Whoever
     /// has contents too large for memory, or wants to cancel one, uses [`poll`](Self::poll).
@@ -107,11 +114,15 @@ where
             let mut assembler = Assembler {
                 store,
                 inbox,
-                body: body as usize,
+                body: body.min(bodies) as usize,
                 bodies: bodies as usize,
+                settled: false,
             };
             let progress = self.poll(cx, &mut assembler);
-            if let Some(response) = inbox.refused.take() {
+            if assembler.settled {
+                self.ask_again(inbox);
+            }
+            for response in inbox.refused.drain(..) {
                 // It is too late for that if the end came with the piece that was too much.
                 let _ = self.cancel(response);
             }
@@ -126,6 +137,25 @@ where
     }
 }
 
+impl<Io, B, V: Verifier> Connection<Io, B, V> {
+    /// One content has come to its end: one that was postponed is asked for in its place. So no more of them are under way than have had
+    /// room, and our CLOSE, which waits for all that is under way, cannot come between.
+    fn ask_again(&mut self, inbox: &mut Inbox) {
+        let Some(hash) = inbox.postponed.pop() else {
+            return;
+        };
+        match self.session.request_again(&hash, self.out.bytes()) {
+            Ok(_) => {
+                inbox.asked_again.insert(hash);
+            }
+            Err(_) => {
+                let reason = BodyError::NoRoom;
+                inbox.events.push_back(OwnedEvent::Failed { hash, reason });
+            }
+        }
+    }
+}
+
 /// The application that `next` is made of: it pauses behind every event.
 struct Assembler<'a, S> {
     store: &'a mut S,
@@ -134,23 +164,32 @@ struct Assembler<'a, S> {
     body: usize,
     /// Bytes that all of them may have.
     bodies: usize,
+    /// A content has come to its end.
+    settled: bool,
 }
 
 impl<S: Store> Assembler<'_, S> {
     fn chunk(&mut self, response: ResponseId, chunk: &[u8]) -> Option<OwnedEvent> {
+        self.inbox.begin(response);
+        let (_, body) = self.inbox.bodies.get(&response)?;
+        if body.len() + chunk.len() > self.body {
+            self.settled = true;
+            let (hash, reason) = (self.inbox.refuse(response)?, BodyError::TooLong);
+            return Some(OwnedEvent::Failed { hash, reason });
+        }
+        // The youngest make room: the oldest never does, and so each comes to its end.
+        while self.inbox.assembled + chunk.len() > self.bodies {
+            let (&youngest, _) = self.inbox.bodies.last_key_value()?;
+            let hash = self.inbox.refuse(youngest)?;
+            self.inbox.postponed.push(hash);
+            if youngest == response {
+                return None;
+            }
+        }
         let (_, body) = self.inbox.bodies.get_mut(&response)?;
-        let reason = if body.len() + chunk.len() > self.body {
-            BodyError::TooLong
-        } else if self.inbox.assembled + chunk.len() > self.bodies {
-            BodyError::NoRoom
-        } else {
-            append(body, chunk, self.body);
-            self.inbox.assembled += chunk.len();
-            return None;
-        };
-        let (hash, _) = self.inbox.take(response)?;
-        self.inbox.refused = Some(response);
-        Some(OwnedEvent::Failed { hash, reason })
+        append(body, chunk, self.body);
+        self.inbox.assembled += chunk.len();
+        None
     }
 
     fn owned(&mut self, event: Event<'_>) -> Option<OwnedEvent> {
@@ -159,9 +198,16 @@ impl<S: Store> Assembler<'_, S> {
             Event::Since(sequence) => OwnedEvent::Since(sequence),
             Event::Seen(sequence) => OwnedEvent::Seen(sequence),
             Event::Available(hashes) => OwnedEvent::Available(self.store.lacking(hashes)),
+            // The peer had it before: meanwhile it has closed.
+            Event::NotFound { hash } if self.inbox.asked_again.remove(&hash) => {
+                self.settled = true;
+                let reason = BodyError::NoRoom;
+                OwnedEvent::Failed { hash, reason }
+            }
             Event::NotFound { hash } => OwnedEvent::NotFound(hash),
             Event::Response { response, hash, .. } => {
-                self.inbox.bodies.insert(response, (hash, Vec::new()));
+                self.inbox.asked_again.remove(&hash);
+                self.inbox.announced.insert(response, hash);
                 return None;
             }
             Event::Body { response, chunk } => return self.chunk(response, chunk),
@@ -171,6 +217,7 @@ impl<S: Store> Assembler<'_, S> {
                 sequence,
             } => {
                 let (_, body) = self.inbox.take(response)?;
+                self.settled = true;
                 self.store.insert(&hash, body);
                 OwnedEvent::Received { hash, sequence }
             }
@@ -180,6 +227,7 @@ impl<S: Store> Assembler<'_, S> {
                 reason,
             } => {
                 self.inbox.take(response)?;
+                self.settled = true;
                 OwnedEvent::Failed { hash, reason }
             }
             Event::Close => OwnedEvent::Close,
@@ -202,7 +250,8 @@ impl<S: Store> Application for Assembler<'_, S> {
                 self.inbox.events.push_back(event);
                 ControlFlow::Break(())
             }
-            None => ControlFlow::Continue(()),
+            None if self.inbox.refused.is_empty() => ControlFlow::Continue(()),
+            None => ControlFlow::Break(()),
         }
     }
 
@@ -217,11 +266,30 @@ impl<S: Store> Application for Assembler<'_, S> {
 
 impl Inbox {
     fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.bodies.is_empty()
+        self.events.is_empty()
+            && self.announced.is_empty()
+            && self.bodies.is_empty()
+            && self.postponed.is_empty()
+            && self.asked_again.is_empty()
+    }
+
+    /// The first piece of a content comes, if it has not come before.
+    fn begin(&mut self, response: ResponseId) {
+        if let Some(hash) = self.announced.remove(&response) {
+            self.bodies.insert(response, (hash, Vec::new()));
+        }
+    }
+
+    /// Takes a content out that is to be cancelled.
+    fn refuse(&mut self, response: ResponseId) -> Option<Hash> {
+        let (hash, _) = self.take(response)?;
+        self.refused.push(response);
+        Some(hash)
     }
 
     /// Takes a content out, as far as it has come.
     fn take(&mut self, response: ResponseId) -> Option<(Hash, Vec<u8>)> {
+        self.begin(response);
         let taken = self.bodies.remove(&response)?;
         self.assembled -= taken.1.len();
         Some(taken)

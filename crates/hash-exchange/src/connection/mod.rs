@@ -5,6 +5,7 @@ mod application;
 mod assemble;
 mod buffer;
 mod halves;
+mod lazy;
 mod serving;
 
 use std::mem;
@@ -19,6 +20,7 @@ use self::assemble::Inbox;
 pub use self::assemble::OwnedEvent;
 pub use self::buffer::Buffer;
 pub use self::halves::Halves;
+pub use self::lazy::Lazy;
 use self::serving::{FRAME, HIGH_WATER, forget, open, open_each};
 use crate::few::Few;
 use crate::{
@@ -46,6 +48,8 @@ pub struct Connection<Io, B, V: Verifier = Sha1> {
     out: Buffer,
     /// What is not always there; none when idle.
     aside: Option<Box<Aside<B>>>,
+    /// Bytes that the transport has taken and given; it wraps.
+    moved: u32,
     /// The transport has taken bytes since it was flushed.
     unflushed: bool,
     /// `out` belongs to the caller, who asks for it back: see `lend`.
@@ -74,7 +78,9 @@ struct Unread {
 }
 
 impl<Io, B> Connection<Io, B> {
-    /// A connection with the default limits, whose contents are checked by their SHA-1.
+    /// A connection with the default limits, whose contents are checked by their SHA-1. The type of what it serves is that of the
+    /// [`Store`](crate::Store) or [`Application`] that it is polled with: where it is polled with none, as when a function returns it,
+    /// it has to be named: `Connection<_, MemoryBody>`.
     pub fn new(io: Io) -> Self {
         Self::with_session(io, Session::default())
     }
@@ -98,6 +104,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
             session,
             out: Buffer::NONE,
             aside: None,
+            moved: 0,
             unflushed: false,
             lent: false,
             ended: false,
@@ -217,6 +224,13 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
         self.out.unwritten().len()
     }
 
+    /// Bytes that the transport has taken and given so far, counted modulo 2^32: as long as this changes the peer is not stuck. The
+    /// example of [how to notice that one is](crate#how-to) waits by it.
+    #[inline]
+    pub const fn bytes_moved(&self) -> u32 {
+        self.moved
+    }
+
     /// Contents that the peer has asked for and that are not sent whole.
     pub fn serving(&self) -> usize {
         self.session.serving()
@@ -331,6 +345,7 @@ where
                 }
                 Poll::Ready(Ok(wrote)) => {
                     self.out.wrote(wrote);
+                    self.moved = self.moved.wrapping_add(wrote as u32);
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
@@ -373,7 +388,12 @@ where
                 self.ended = true;
                 Ok(Poll::Ready(0))
             }
-            read => Ok(read),
+            read => {
+                if let Poll::Ready(read) = read {
+                    self.moved = self.moved.wrapping_add(read as u32);
+                }
+                Ok(read)
+            }
         }
     }
 

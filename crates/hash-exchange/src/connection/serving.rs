@@ -172,7 +172,8 @@ where
         let answer = self.session.respond(mappings, self.out.bytes());
         // What is found has legal numbers; what remains is an answer beyond the limit of a message, to a peer that asked
         // for as much.
-        let answer = answer.map_err(|_| ProtocolError::TooManyServed)?;
+        let limit = self.session.limits().message;
+        let answer = answer.map_err(|_| ProtocolError::AnswerTooLong { limit })?;
         application.sent(answer.tag);
         let mut served = first;
         while served != next {

@@ -239,8 +239,9 @@ impl<V: Verifier> Session<V> {
             Peek::Whole => true,
             Peek::More => false,
         };
-        if whole && len > u64::from(self.limits().message) {
-            return Err(ProtocolError::MessageTooLong { len });
+        let limit = self.limits().message;
+        if whole && len > u64::from(limit) {
+            return Err(ProtocolError::MessageTooLong { len, limit });
         }
         Ok((None, Reading::Frame { len, whole }))
     }
@@ -286,9 +287,10 @@ impl<V: Verifier> Session<V> {
         }
         self.look_next();
         // What is here whole is judged as if it had come in pieces.
-        if bytes.len() > self.limits().message as usize && !self.is_passed_on(bytes)? {
+        let limit = self.limits().message;
+        if bytes.len() > limit as usize && !self.is_passed_on(bytes)? {
             let len = bytes.len() as u64;
-            return Err(ProtocolError::MessageTooLong { len });
+            return Err(ProtocolError::MessageTooLong { len, limit });
         }
         let frame = Frame::parse(bytes, self.limits().name)?;
         if frame.channel < 0 {

@@ -206,7 +206,8 @@ impl<V: Verifier> Session<V> {
         reserve(out, FRAME_WITHOUT_HASHES + hashes.size_hint().0 * HASH_LEN);
         let start = self.begin(rpc::REQUEST, out);
         let room = self.room();
-        let written = write_request(hashes, room, out);
+        let limit = self.limits().requested;
+        let written = write_request(hashes, room, out).ok_or(Misuse::TooManyRequested { limit });
         match written.and_then(|wanted| Ok((wanted, self.commit(Kind::Request, start, out)?))) {
             Ok((wanted, tag)) => {
                 self.receiving.get_or_insert_default().ask(wanted);
@@ -217,6 +218,19 @@ impl<V: Verifier> Session<V> {
                 out.truncate(start);
                 Err(misuse)
             }
+        }
+    }
+
+    /// Asks once more for a hash whose content was cancelled, even if [`close`](Self::close) was called since: CLOSE waits for it as
+    /// for what was asked for before.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Closed`] if CLOSE is sent, [`Misuse::TooManyRequested`], [`Misuse::MessageTooLong`].
+    pub(crate) fn request_again(&mut self, hash: &Hash, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
+        match self.closing {
+            Closing::No | Closing::Due => self.request_single(hash, out),
+            Closing::Sent => Err(Misuse::Closed),
         }
     }
 
@@ -428,7 +442,8 @@ impl<V: Verifier> Session<V> {
     /// A REQUEST for one hash, which is the usual one: it meets no other.
     fn request_single(&mut self, hash: &Hash, out: &mut Vec<u8>) -> Result<Tag, Misuse> {
         if self.room() == 0 {
-            return Err(Misuse::TooManyRequested);
+            let limit = self.limits().requested;
+            return Err(Misuse::TooManyRequested { limit });
         }
         let tag = self.write_single(rpc::REQUEST, Kind::Request, hash, out)?;
         let receiving = self.receiving.get_or_insert_default();
@@ -481,9 +496,10 @@ impl<V: Verifier> Session<V> {
         let room = self.short_header_len();
         let len = out.len() - start - room;
         let frame = len + NAMED_HEADER_LEN + varint::len(len as u64) - 2;
-        if frame > self.limits().message as usize && len > BARE {
+        let limit = self.limits().message;
+        if frame > limit as usize && len > BARE {
             out.truncate(start);
-            return Err(Misuse::MessageTooLong { len });
+            return Err(Misuse::MessageTooLong { len, limit });
         }
         if self.begun && len < SHORT {
             // What nearly all messages are needs no header made to measure.

@@ -45,11 +45,15 @@ struct Served {
     channel: u32,
 }
 
-/// Contents that are sent side by side, frame by frame in turn. The rest waits, in order.
-const SIDE_BY_SIDE: usize = 64;
+/// Contents that are sent side by side, frame by frame in turn. The rest waits, in order. They are few, as whoever assembles them in
+/// memory has to hold all that have begun: by default it has room for so many of the greatest length that it takes.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Channels for contents, which bound how many may be open in whatever order a session's caller sends them.
+const CHANNELS: usize = u64::BITS as usize;
 
 /// A frame has its length in a [`Tag`], in 32 bits.
-const MAX_CHUNK: usize = 1 << 30;
+const MAX_CHUNK: u32 = 1 << 30;
 
 /// Lowest channel for contents: the messages have 1.
 const FIRST_CHANNEL: u32 = 2;
@@ -153,8 +157,9 @@ impl<V: Verifier> Session<V> {
         chunk: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Tag, Misuse> {
-        if chunk.len() > MAX_CHUNK {
-            return Err(Misuse::MessageTooLong { len: chunk.len() });
+        if chunk.len() > MAX_CHUNK as usize {
+            let (len, limit) = (chunk.len(), MAX_CHUNK);
+            return Err(Misuse::MessageTooLong { len, limit });
         }
         let (channel, name) = self.open(served)?;
         Ok(write_frame(
@@ -212,8 +217,9 @@ impl<V: Verifier> Session<V> {
     /// The peer asks for so many hashes.
     pub(super) fn asked_for(&self, hashes: usize) -> Result<(), ProtocolError> {
         let asked = self.serving() + self.unanswered() as usize + hashes;
-        if asked > self.limits().served as usize {
-            return Err(ProtocolError::TooManyServed);
+        let limit = self.limits().served;
+        if asked > limit as usize {
+            return Err(ProtocolError::TooManyServed { asked, limit });
         }
         Ok(())
     }
@@ -228,7 +234,7 @@ impl<V: Verifier> Session<V> {
         let found = serving
             .responses
             .iter()
-            .take(SIDE_BY_SIDE)
+            .take(CHANNELS)
             .find(|(_, served)| served.channel == channel);
         let (&id, served) = found?;
         let meant = name.is_none_or(|name| {

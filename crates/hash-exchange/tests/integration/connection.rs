@@ -59,6 +59,22 @@ fn two_stores_become_one_whatever_the_room_in_the_pipe() {
 }
 
 #[test]
+fn bytes_that_move_are_counted_both_ways() {
+    let (io, mut peer) = pipe(10);
+    let mut connection: Connection<End, MemoryBody> = Connection::new(io);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut recorder = Recorder::default();
+    let said = connection.id("alice").unwrap().bytes() as u32;
+    assert!(connection.poll(&mut cx, &mut recorder).is_pending());
+    assert_eq!(connection.bytes_moved(), 10, "the pipe holds no more");
+    let other = [9, 8, 2, 0x12, 1, b'0', 0x22, 2, 0, 0];
+    peer.put(&other[..7]);
+    assert_eq!(peer.take_some(10).len(), 10);
+    assert!(connection.poll(&mut cx, &mut recorder).is_pending());
+    assert_eq!(connection.bytes_moved(), said + 7, "half a message counts");
+}
+
+#[test]
 fn a_large_body_streams_both_ways() {
     let (io_a, io_b) = pipe(10_000);
     let (mut a, mut b) = (MemoryStore::new(), MemoryStore::new());

@@ -8,8 +8,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use futures::io::AllowStdIo;
+use hash_exchange::Halves;
+
 /// Two processes that trade are done within this time, or wait for each other for ever.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// An example with these arguments; what it prints is there to be read.
 pub(crate) fn command<A: AsRef<OsStr>>(example: &str, arguments: &[A]) -> Command {
@@ -31,9 +34,37 @@ pub(crate) fn trade<A: AsRef<OsStr>>(example: &str, left: &[A], right: &[A]) -> 
     (left.finish(), right.finish())
 }
 
+/// Runs one of an example to its good end, joined to a peer in a thread. Returns what it prints.
+pub(crate) fn trade_with<A: AsRef<OsStr>>(
+    example: &str,
+    arguments: &[A],
+    peer: impl FnOnce(Pipes) + Send + 'static,
+) -> Vec<u8> {
+    let ((reader, to_peer), (from_peer, writer)) = (pipe().unwrap(), pipe().unwrap());
+    let side = Side::start(command(example, arguments), from_peer, to_peer);
+    let (reader, writer) = (AllowStdIo::new(reader), AllowStdIo::new(writer));
+    let peer = thread::spawn(|| peer(Halves { reader, writer }));
+    let printed = side.finish();
+    peer.join().expect("the peer ends well");
+    printed
+}
+
+/// Both ends block, which does as long as no more is under way than they hold.
+pub(crate) type Pipes = Halves<AllowStdIo<PipeReader>, AllowStdIo<PipeWriter>>;
+
 /// A process that does not outlive the test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 struct Side {
-    child: Child,
+    process: Running,
     printed: mpsc::Receiver<Vec<u8>>,
 }
 
@@ -50,24 +81,17 @@ impl Side {
             // Whoever waited has gone if this is too late.
             let _ = sender.send(bytes);
         });
-        Self { child, printed }
+        let process = Running(child);
+        Self { process, printed }
     }
 
     fn finish(mut self) -> Vec<u8> {
         let printed = self.printed.recv_timeout(LONG);
         let printed = printed.expect("both processes end in time");
-        let status = self.child.wait().unwrap();
+        let status = self.process.0.wait().unwrap();
         let text = String::from_utf8_lossy(&printed);
         assert!(status.success(), "{status}: {text}");
         printed
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -412,12 +412,12 @@ fn what_cannot_be_said_is_refused_and_leaves_no_trace() {
     let hashes: Vec<Hash> = (0_u8..3).map(|n| Hash::sha1(&[n])).collect();
     assert_eq!(
         alice.request(&hashes, &mut out),
-        Err(Misuse::TooManyRequested)
+        Err(Misuse::TooManyRequested { limit: 2 })
     );
     let len = 2 + 3 * 42;
     assert_eq!(
         alice.provide(&hashes, &mut out),
-        Err(Misuse::MessageTooLong { len })
+        Err(Misuse::MessageTooLong { len, limit: 100 })
     );
     assert_eq!(
         alice.seen(Some(1 << 53), &mut out),
@@ -431,7 +431,7 @@ fn what_cannot_be_said_is_refused_and_leaves_no_trace() {
     assert!(alice.request(&hashes[..2], &mut out).is_ok());
     assert_eq!(
         alice.request(&hashes[2..], &mut out),
-        Err(Misuse::TooManyRequested)
+        Err(Misuse::TooManyRequested { limit: 2 })
     );
 }
 
@@ -523,7 +523,10 @@ fn hostile_frames_are_errors_and_odd_ones_are_not() {
         (
             "exabytes of a message",
             [&[0xff; 8][..], &[0x7f, 0x08, 0x02, 0x22, 0x02]].concat(),
-            ProtocolError::MessageTooLong { len: (1 << 63) - 1 },
+            ProtocolError::MessageTooLong {
+                len: (1 << 63) - 1,
+                limit: Limits::DEFAULT.message,
+            },
         ),
     ] {
         // A length that reaches beyond the input is read as far as it goes: text is one.

@@ -1,8 +1,10 @@
 //! The example of the npm package's readme, as two processes.
 
+use futures::executor::block_on;
 use hash_exchange::Hash;
 
 use crate::process;
+use crate::quick_start::give;
 
 #[test]
 fn two_processes_trade_what_they_lack() {
@@ -22,6 +24,14 @@ fn two_processes_that_lack_nothing_end_as_well() {
     for messages in [&["a"][..], &[]] {
         assert_eq!(trade(messages, messages), (String::new(), String::new()));
     }
+}
+
+#[test]
+fn a_process_ends_with_a_peer_that_only_gives() {
+    let printed = process::trade_with("stdio", &["boop"], |io| block_on(give(io, b"beep")));
+    let hash = Hash::sha1(b"beep");
+    let said = format!("# BEGIN {hash}\nbeep\n# END {hash}\n");
+    assert_eq!(String::from_utf8(printed).unwrap(), said);
 }
 
 #[test]

@@ -154,6 +154,16 @@ fn a_wrong_option_is_named_with_what_would_be_right() {
     }
 }
 
+#[test]
+fn it_says_what_its_options_are() {
+    let output = Command::new(example()).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    for option in ["--listen", "--peer", "--dir", "--until", "--help", "Ctrl-C"] {
+        assert!(help.contains(option), "{option} is not in {help}");
+    }
+}
+
 /// A process that does not outlive the test.
 struct Guard(Child);
 

@@ -262,8 +262,8 @@ impl<H: Host, K: Default> Voice<'_, H, K> {
             let (left, batch) = requests.split_at(requests.len().saturating_sub(size));
             match self.ask(batch) {
                 Ok(()) => requests = left,
-                Err(Misuse::TooManyRequested) if size > 1 => most = size / 2,
-                Err(Misuse::TooManyRequested) => break,
+                Err(Misuse::TooManyRequested { .. }) if size > 1 => most = size / 2,
+                Err(Misuse::TooManyRequested { .. }) => break,
                 // The connection is closed to new messages: there is nobody to ask.
                 Err(_) => return &[],
             }

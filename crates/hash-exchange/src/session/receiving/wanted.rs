@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 
+use crate::Hash;
 use crate::wire::rpc;
-use crate::{Hash, Misuse};
 
 /// REQUESTs, oldest first, one after the other.
 #[derive(Debug, Default)]
@@ -31,12 +31,12 @@ pub(in crate::session) enum Wanted {
     End,
 }
 
-/// Encodes a REQUEST for at most `room` hashes, each once: what there is to remember of it.
+/// Encodes a REQUEST for at most `room` hashes, each once: what there is to remember of it; `None` if they are more.
 pub(in crate::session) fn write_request<'h>(
     hashes: impl IntoIterator<Item = &'h Hash>,
     room: usize,
     out: &mut Vec<u8>,
-) -> Result<Vec<Wanted>, Misuse> {
+) -> Option<Vec<Wanted>> {
     let mut asked = BTreeSet::new();
     let mut wanted = Vec::new();
     for hash in hashes {
@@ -44,13 +44,13 @@ pub(in crate::session) fn write_request<'h>(
             continue;
         }
         if wanted.len() == room {
-            return Err(Misuse::TooManyRequested);
+            return None;
         }
         rpc::write_hash(hash, out);
         wanted.push(Wanted::Hash(hash.clone()));
     }
     wanted.push(Wanted::End);
-    Ok(wanted)
+    Some(wanted)
 }
 
 impl Requests {

@@ -1,6 +1,9 @@
 //! How it ends: well, or with a reason and a status.
 
+use futures::executor::block_on;
+
 use super::*;
+use crate::quick_start::give;
 
 #[test]
 fn a_peer_that_has_heard_an_offer_closes_when_its_input_ends_before_anything_was_asked_for() {
@@ -19,6 +22,14 @@ fn a_peer_that_has_heard_an_offer_closes_when_its_input_ends_before_anything_was
     // One that does not want to just ends.
     let output = run(&["a"], &[PREAMBLE, NOTHING_FOUND].concat());
     assert_eq!(said(&output), heard[..2]);
+}
+
+#[test]
+fn it_closes_when_a_peer_that_never_asks_for_anything_has_closed() {
+    let printed = process::trade_with("peer", &["--close", "boop"], |io| {
+        block_on(give(io, b"beep"));
+    });
+    assert_eq!(printed, [&body(b"beep"), CLOSED.as_bytes()].concat());
 }
 
 #[test]

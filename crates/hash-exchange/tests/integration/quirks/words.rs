@@ -77,7 +77,7 @@ fn provide_bad_cannot_be_said_or_leaves_no_trace() {
     let mut out = Vec::new();
     let long = [Hash::new("x"), Hash::new(&"y".repeat(200))];
     let len = 2 + 3 + 203;
-    let refused = Err(Misuse::MessageTooLong { len });
+    let refused = Err(Misuse::MessageTooLong { len, limit: 100 });
     assert_eq!(session.provide(&long, &mut out), refused);
     assert_eq!(session.request(&long, &mut out), refused);
     assert!(out.is_empty());
