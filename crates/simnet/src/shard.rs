@@ -352,7 +352,7 @@ fn handle(core: &mut Core, event: &Event, payload: Span) {
 }
 
 /// After so many events there is time for a look at how the run gets on: often enough for people, and too rarely to cost anything.
-const AT_A_STRETCH: u64 = 4096;
+pub(crate) const AT_A_STRETCH: u64 = 4096;
 
 /// How many nodes ahead of the one that runs are touched: enough for memory to answer, and few enough for the cache.
 const AHEAD: usize = 2;

@@ -7,7 +7,7 @@ use crate::draw::fold;
 use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::node::Carried;
-use crate::shard::{Shard, Start};
+use crate::shard::{AT_A_STRETCH, Shard, Start};
 use crate::time::nanos;
 use crate::trace::TraceEvent;
 use crate::{Host, InvalidNetwork, Layout, Network, NodeId, Time};
@@ -82,12 +82,12 @@ impl<'a, T> World<'a, T> {
             let shard = &self.shards[self.plan.shard_of(id) as usize];
             shard.core_mut().wake_from_outside(id, slot);
         }
+        let mut asked_at = self.events();
         while let Some((index, end)) = self.open.or_else(|| self.open_window(time)) {
             for place in 0..self.shards.len() {
                 while !self.shards[place].run_nodes(end, &mut *self.start) {
-                    if watch(self).is_break() {
-                        return ControlFlow::Break(());
-                    }
+                    watch(self)?;
+                    asked_at = self.events();
                 }
             }
             for shard in &mut self.shards {
@@ -99,6 +99,11 @@ impl<'a, T> World<'a, T> {
                 // What is left of this window lies behind the cut.
                 break;
             }
+            self.now = self.now.max(end);
+            if self.events() - asked_at >= AT_A_STRETCH {
+                watch(self)?;
+                asked_at = self.events();
+            }
         }
         self.now = self.now.max(time);
         for shard in &self.shards {
@@ -107,7 +112,7 @@ impl<'a, T> World<'a, T> {
         ControlFlow::Continue(())
     }
 
-    /// Opens the next window in which something happens, as far as it lies before `time`.
+    /// Opens the next window in which something happens, as far as it lies before `time`; nothing happens before it.
     fn open_window(&mut self, time: Time) -> Option<(u64, Time)> {
         let index = self.next_window()?;
         let (start, end) = self.shards[0].core().calendar.span(index);
@@ -115,7 +120,6 @@ impl<'a, T> World<'a, T> {
             return None;
         }
         let end = end.min(time);
-        self.now = self.now.max(start);
         for shard in &mut self.shards {
             shard.open_window(index, end);
         }
