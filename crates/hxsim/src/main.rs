@@ -98,8 +98,13 @@ impl Console {
         io::stdout().is_terminal()
     }
 
-    /// Whether a line of progress can be drawn over.
-    fn is_watched(&self) -> bool {
-        io::stderr().is_terminal()
+    /// The columns of a terminal on which a line of progress can be drawn over; `None` if it goes elsewhere.
+    fn columns(&self) -> Option<usize> {
+        let size = terminal_size::terminal_size_of(io::stderr());
+        let columns = size.map_or(COLUMNS, |(columns, _)| usize::from(columns.0).max(1));
+        io::stderr().is_terminal().then_some(columns)
     }
 }
+
+/// What a terminal has that does not say.
+const COLUMNS: usize = 80;

@@ -10,11 +10,12 @@ mod picture;
 mod rows;
 mod stats;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::diagnostic::{BadScenario, Diagnostic, Place};
@@ -71,7 +72,7 @@ pub struct Row {
 }
 
 /// How a sweep gets on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Pace {
     /// Runs that are over.
     pub done: usize,
@@ -79,6 +80,10 @@ pub struct Pace {
     pub of: usize,
     /// Events handled in all of them.
     pub events: u64,
+    /// Frames sent in all of them.
+    pub frames: u64,
+    /// How those stand that are underway.
+    pub running: Vec<Status>,
 }
 
 /// A sweep that is over.
@@ -104,7 +109,7 @@ struct Curve {
 /// A picture with more curves is but a blot.
 const CURVES_MAX: usize = 100;
 
-/// A run that could not be made.
+/// A run that could not be made, or not be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed<E> {
     /// What its point sets.
@@ -113,6 +118,8 @@ pub struct Failed<E> {
     pub seed: u64,
     /// Why.
     pub error: E,
+    /// The runs that were made all the same.
+    pub sweep: Box<Sweep>,
 }
 
 impl Plan {
@@ -121,7 +128,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// The mistakes of the first point that has some.
+    /// The mistakes of all points, each of them once.
     pub fn load(
         path: &Path,
         sets: &[String],
@@ -137,24 +144,33 @@ impl Plan {
             None => Scenario::load(path, sets),
         };
         let mut points = Vec::new();
+        let mut wrong = None;
         for choice in choices(&parameters) {
             let scanned = parameters.iter().zip(&choice);
             let mut all = sets.to_vec();
             all.extend(scanned.map(|(parameter, value)| parameter.set(*value)));
-            let scenario = load(&all).map_err(|mut bad| {
-                let scanned = bad.sources.iter_mut().skip(1 + sets.len());
-                for (source, known) in scanned.zip(arguments::sources(scans)) {
-                    source.name = known.name;
+            match load(&all) {
+                Ok(scenario) => {
+                    let values = parameters.iter().zip(&choice);
+                    points.push(Point {
+                        values: values
+                            .map(|(it, value)| it.values[*value].clone())
+                            .collect(),
+                        scenario,
+                    });
                 }
-                bad
-            })?;
-            let values = parameters.iter().zip(&choice);
-            points.push(Point {
-                values: values
-                    .map(|(it, value)| it.values[*value].clone())
-                    .collect(),
-                scenario,
-            });
+                Err(mut bad) => {
+                    let scanned = bad.sources.iter_mut().skip(1 + sets.len());
+                    for (source, known) in scanned.zip(arguments::sources(scans)) {
+                        source.name = known.name;
+                    }
+                    // Every value is read, so that all that is wrong is told at once.
+                    wrong.get_or_insert_with(BadScenario::default).merge(bad);
+                }
+            }
+        }
+        if let Some(bad) = wrong {
+            return Err(bad);
         }
         let own = points.first().map_or(1, |point| point.scenario.seed);
         Ok(Self {
@@ -176,6 +192,30 @@ impl Plan {
     /// How many runs there are to do.
     pub const fn runs(&self) -> usize {
         self.points.len() * self.seeds.len()
+    }
+
+    /// A row of each point, in the first of whose runs nothing has happened yet.
+    fn blank_rows(&self) -> Vec<Row> {
+        let blank = |(point, Point { scenario, .. }): (usize, &Point)| Row {
+            point,
+            scenario: scenario.name.clone(),
+            seed: self.seeds[0],
+            size: (scenario.nodes, 0, 0),
+            outcome: Outcome::Interrupted,
+            digest: String::new(),
+            values: vec![Ratio::UNDEFINED; FIGURES.len()],
+            met: scenario
+                .expect
+                .iter()
+                .map(|it| (it.clone(), None))
+                .collect(),
+        };
+        self.points.iter().enumerate().map(blank).collect()
+    }
+
+    /// The point and the seed of a run.
+    fn place(&self, run: usize) -> (usize, u64) {
+        (run / self.seeds.len(), self.seeds[run % self.seeds.len()])
     }
 
     /// What a point sets, as `--set` takes it.
@@ -303,13 +343,29 @@ fn quoted(word: &str) -> String {
     }
 }
 
+/// What makes one run.
+type Simulate<'a, E> =
+    dyn Fn(&Scenario, &mut dyn FnMut(Status) -> ControlFlow<()>) -> Result<Report, E> + Sync + 'a;
+
 /// What the workers of a sweep share.
-struct Board<E> {
+struct Board<'a, E> {
+    plan: &'a Plan,
+    simulate: &'a Simulate<'a, E>,
+    keep: &'a (dyn Fn(&Plan, &Row) -> Result<(), E> + Sync),
+    watch: &'a (dyn Fn(Pace) -> ControlFlow<()> + Sync),
     next: AtomicUsize,
     stopped: AtomicBool,
-    done: AtomicUsize,
-    events: AtomicU64,
+    standing: Mutex<Standing>,
     results: Mutex<Results<E>>,
+}
+
+/// How the runs stand: those that are over together, the others by their numbers.
+#[derive(Default)]
+struct Standing {
+    done: usize,
+    events: u64,
+    frames: u64,
+    running: BTreeMap<usize, Status>,
 }
 
 struct Results<E> {
@@ -318,23 +374,28 @@ struct Results<E> {
     failed: Vec<(usize, E)>,
 }
 
-/// Makes every run of a plan on so many threads. `simulate` makes one of them; `watch` is called from any thread, at every check of every run and after each
-/// of them, and may stop the sweep. What was done until then is kept, and what was underway is not.
+/// Makes every run of a plan on so many threads. `simulate` makes one of them, and `keep` is given each row as soon as there is one, from any thread. `watch` is
+/// called from any thread too, as often as `simulate` calls what it is given and after each run, and may stop the sweep. What was done until then is
+/// kept, and what was underway is not.
 ///
 /// # Errors
 ///
-/// The first run, in the order of points and seeds, that could not be made; then there is no point in others.
+/// The first run, in the order of points and seeds, that could not be made or kept; then there is no point in others.
 pub fn run<E: Send>(
     plan: Plan,
     threads: usize,
     simulate: impl Fn(&Scenario, &mut dyn FnMut(Status) -> ControlFlow<()>) -> Result<Report, E> + Sync,
+    keep: impl Fn(&Plan, &Row) -> Result<(), E> + Sync,
     watch: impl Fn(Pace) -> ControlFlow<()> + Sync,
 ) -> Result<Sweep, Failed<E>> {
     let board = Board {
+        plan: &plan,
+        simulate: &simulate,
+        keep: &keep,
+        watch: &watch,
         next: AtomicUsize::new(0),
         stopped: AtomicBool::new(false),
-        done: AtomicUsize::new(0),
-        events: AtomicU64::new(0),
+        standing: Mutex::default(),
         results: Mutex::new(Results {
             rows: Vec::new(),
             curves: Vec::new(),
@@ -344,93 +405,116 @@ pub fn run<E: Send>(
     let threads = threads.clamp(1, plan.runs().max(1));
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| work(&plan, &board, &simulate, &watch));
+            scope.spawn(|| board.work());
         }
     });
-    let results = board
-        .results
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
     let Results {
         mut rows,
         mut curves,
         failed,
-    } = results;
-    if let Some((run, error)) = failed.into_iter().min_by_key(|(run, _)| *run) {
-        let (point, seed) = place(&plan, run);
-        let sets = plan.sets(point).collect();
-        return Err(Failed { sets, seed, error });
-    }
+    } = board
+        .results
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     rows.sort_by_key(|(run, _)| *run);
     curves.sort_by_key(|curve| curve.run);
     let rows = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(Sweep { plan, rows, curves })
+    let sweep = Sweep { plan, rows, curves };
+    let Some((run, error)) = failed.into_iter().min_by_key(|(run, _)| *run) else {
+        return Ok(sweep);
+    };
+    let (point, seed) = sweep.plan.place(run);
+    Err(Failed {
+        sets: sweep.plan.sets(point).collect(),
+        seed,
+        error,
+        sweep: Box::new(sweep),
+    })
 }
 
-/// The point and the seed of a run.
-fn place(plan: &Plan, run: usize) -> (usize, u64) {
-    (run / plan.seeds.len(), plan.seeds[run % plan.seeds.len()])
-}
-
-/// Makes one run after the other until there is none left.
-fn work<E: Send>(
-    plan: &Plan,
-    board: &Board<E>,
-    simulate: &(
-         impl Fn(&Scenario, &mut dyn FnMut(Status) -> ControlFlow<()>) -> Result<Report, E> + Sync
-     ),
-    watch: &(impl Fn(Pace) -> ControlFlow<()> + Sync),
-) {
-    let ask = || {
-        let pace = Pace {
-            done: board.done.load(Ordering::Relaxed),
-            of: plan.runs(),
-            events: board.events.load(Ordering::Relaxed),
-        };
-        if watch(pace).is_break() {
-            board.stopped.store(true, Ordering::Relaxed);
+impl<E: Send> Board<'_, E> {
+    /// Makes one run after the other until there is none left.
+    fn work(&self) {
+        while self.ask(|_| {}).is_continue() {
+            let run = self.next.fetch_add(1, Ordering::Relaxed);
+            if run >= self.plan.runs() {
+                return;
+            }
+            let (point, seed) = self.plan.place(run);
+            let scenario = Scenario {
+                seed,
+                ..self.plan.points[point].scenario.clone()
+            };
+            let result = (self.simulate)(&scenario, &mut |status| {
+                self.ask(|standing| {
+                    standing.running.insert(run, status);
+                })
+            });
+            self.end(run, point, result);
         }
-        match board.stopped.load(Ordering::Relaxed) {
+    }
+
+    /// Notes how a run stands, and asks whether to go on.
+    fn ask(&self, note: impl FnOnce(&mut Standing)) -> ControlFlow<()> {
+        let mut standing = self.standing();
+        note(&mut standing);
+        let running: Vec<_> = standing.running.values().copied().collect();
+        let sum = |of: fn(&Status) -> u64| running.iter().map(of).sum::<u64>();
+        let pace = Pace {
+            done: standing.done,
+            of: self.plan.runs(),
+            events: standing.events + sum(|status| status.events),
+            frames: standing.frames + sum(|status| status.frames),
+            running,
+        };
+        drop(standing);
+        if (self.watch)(pace).is_break() {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        match self.stopped.load(Ordering::Relaxed) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
-    };
-    while ask().is_continue() {
-        let run = board.next.fetch_add(1, Ordering::Relaxed);
-        if run >= plan.runs() {
-            return;
-        }
-        let (point, seed) = place(plan, run);
-        let scenario = Scenario {
-            seed,
-            ..plan.points[point].scenario.clone()
-        };
-        let mut counted = 0;
-        let result = simulate(&scenario, &mut |status| {
-            let more = status.events - counted;
-            counted = status.events;
-            board.events.fetch_add(more, Ordering::Relaxed);
-            ask()
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what came of a run.
+    fn end(&self, run: usize, point: usize, result: Result<Report, E>) {
+        let made = result.and_then(|report| {
+            if report.outcome == Outcome::Interrupted {
+                return Ok(None);
+            }
+            let row = Row::new(point, &report);
+            (self.keep)(self.plan, &row).map(|()| Some((row, report)))
         });
-        let mut results = board.results.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
+        let mut standing = self.standing();
+        if let Some(last) = standing.running.remove(&run) {
+            standing.events += last.events;
+            standing.frames += last.frames;
+        }
+        standing.done += usize::from(matches!(made, Ok(Some(_))));
+        drop(standing);
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        match made {
             // Each run before this one has begun, so that the first of all that fail is among those that end.
             Err(error) => {
                 results.failed.push((run, error));
-                board.next.fetch_max(plan.runs(), Ordering::Relaxed);
+                self.next.fetch_max(self.plan.runs(), Ordering::Relaxed);
             }
-            Ok(report) if report.outcome == Outcome::Interrupted => {}
-            Ok(report) => {
-                if plan.points.len() == 1 && run < CURVES_MAX {
+            Ok(None) => {}
+            Ok(Some((row, report))) => {
+                if self.plan.points.len() == 1 && run < CURVES_MAX {
                     results.curves.push(Curve {
                         run,
                         pairs: report.metrics.convergence.pairs,
                         ended_ns: report.ended_ns,
-                        points: report.metrics.curve.clone(),
+                        points: report.metrics.curve,
                     });
                 }
-                results.rows.push((run, Row::new(point, &report)));
-                board.done.fetch_add(1, Ordering::Relaxed);
+                results.rows.push((run, row));
             }
         }
     }
