@@ -124,8 +124,7 @@ pub struct NewProtocol {
     /// Where to write it; NAME by default
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
-    /// The checkout of this project that the crate shall depend on; by default the one that the current directory is in, or else the published
-    /// version
+    /// The checkout of this project that the crate shall depend on; by default the one that the current directory is in
     #[arg(long, value_name = "DIR")]
     pub hxsim: Option<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! How a long run gets on, in one line. What the time is and how much memory is taken is told by whoever can look.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::protocol::Progress;
@@ -112,6 +113,17 @@ pub fn fitted(mut line: &str, columns: usize) -> String {
     line.to_owned()
 }
 
+/// What to say before a run that takes more memory than there is.
+pub fn too_large(name: &impl Display, needed: u64, free: u64) -> Option<String> {
+    (needed > free).then(|| {
+        format!(
+            "warning: {name}: this may take {}, and there are {} of memory\n  = fewer nodes, edges or bodies at one instant take less",
+            bytes(needed),
+            bytes(free)
+        )
+    })
+}
+
 const BETWEEN: &str = " · ";
 
 /// Shares are counted in millionths.
@@ -124,6 +136,10 @@ fn share(status: &Status) -> u64 {
         let share = u128::from(part) * u128::from(WHOLE) / u128::from(of.max(1));
         share.min(WHOLE.into()) as u64
     };
+    if status.progress.of == 0 && status.earliest < status.horizon {
+        // No check has looked yet, and what it finds may end the run.
+        return 0;
+    }
     let now = status.now.as_nanos();
     let of_horizon = share(now, status.horizon.as_nanos());
     if !status.progress.is_complete() && now / 2 > status.since.as_nanos() {
@@ -282,6 +298,17 @@ mod tests {
         );
         assert_eq!(fitted(&line, 5), "thous");
         assert_eq!(fitted(&line, 0), "");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_beforehand() {
+        assert_eq!(too_large(&"x.toml", 1 << 30, 1 << 30), None);
+        assert_eq!(
+            too_large(&"x.toml", 3 << 30, 1 << 30).as_deref(),
+            Some(
+                "warning: x.toml: this may take 3 GiB, and there are 1 GiB of memory\n  = fewer nodes, edges or bodies at one instant take less"
+            )
+        );
     }
 
     #[test]

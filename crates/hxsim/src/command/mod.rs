@@ -12,10 +12,13 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use hxsim::gossip::Gossip;
+use hxsim::gossip::{Gossip, footprint};
+use hxsim::progress;
 use hxsim::report::Report;
 use hxsim::scenario::Scenario;
 use hxsim::topology::Graph;
+
+use crate::Console;
 
 /// Why the command cannot do its work, and what it exits with.
 pub(crate) struct Failure {
@@ -55,6 +58,16 @@ fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure>
     let graph = graph.map_err(|error| Failure::scenario(path, &error))?;
     let gossip = Gossip::new(scenario, &graph).map_err(|error| Failure::io(path, &error))?;
     Ok((graph, gossip))
+}
+
+/// Warns if the memory of the machine seems too little for a run.
+fn weigh(path: &Path, graph: &Graph, gossip: &Gossip, console: &Console) {
+    let warning = console
+        .free()
+        .and_then(|free| progress::too_large(&path.display(), footprint(gossip, graph), free));
+    if let Some(warning) = warning {
+        eprintln!("{warning}");
+    }
 }
 
 /// The files of a report, with what belongs into them.

@@ -142,7 +142,7 @@ fn fault(
     let at = within(problems, at, horizon);
     let what = match kind.value {
         Kind::Partition => {
-            let partition = partition(problems, &mut section, nodes, at);
+            let partition = partition(problems, &mut section, nodes, at, horizon);
             partition.map(|partition| What::Faults(vec![partition]))
         }
         Kind::Cut => {
@@ -207,8 +207,15 @@ fn partition(
     section: &mut Section<'_>,
     nodes: Option<u32>,
     at: Option<Time>,
+    horizon: Option<Time>,
 ) -> Option<Fault> {
     let until = section.optional(problems, "until", time);
+    if let (Some(Located { value, place }), Some(end)) = (&until, horizon)
+        && *value >= end
+    {
+        let hint = "leave it out: within this run the partition never heals";
+        problems.add(place, format!("the run ends at {end}, before this"), hint);
+    }
     if let (Some(Located { value, place }), Some(at)) = (&until, at)
         && *value <= at
     {
