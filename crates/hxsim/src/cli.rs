@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::sweep;
@@ -48,6 +48,7 @@ pub enum Command {
 
 /// The arguments of `hxsim run`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(group = ArgGroup::new("many").multiple(true).args(["seeds", "scan"]))]
 pub struct Run {
     /// The scenario, a TOML file
     #[arg(value_name = "FILE")]
@@ -71,7 +72,7 @@ pub struct Run {
     )]
     pub scan: Vec<String>,
     /// Make so many of the runs of --seeds and -L at a time [default: one for each core]; the results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "many")]
     pub threads: Option<NonZeroUsize>,
     /// Text for people, one JSON document, or a row for each run
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -363,7 +364,8 @@ mod tests {
             "--seeds 4..4",
             "--seeds 1..3 --seed 1",
             "--seeds 1..3 --verify",
-            "--threads 0",
+            "--seeds 1..3 --threads 0",
+            "--threads 2",
         ] {
             assert!(
                 parsed(&format!("hxsim run x.toml {wrong}")).is_err(),

@@ -169,6 +169,18 @@ pub(crate) fn code_lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str
     })
 }
 
+/// Where something stands, as `file:line:column`.
+pub(crate) fn position(sources: &[Source], place: &Place) -> String {
+    let source = &sources[place.source];
+    match &place.span {
+        Some(span) => {
+            let Line { number, column, .. } = Line::around(&source.text, span);
+            format!("{}:{number}:{column}", source.name)
+        }
+        None => source.name.clone(),
+    }
+}
+
 fn floor_boundary(text: &str, index: usize) -> usize {
     let index = index.min(text.len());
     (0..=index)

@@ -2,7 +2,7 @@ use hxsim::cli;
 use hxsim::figure::FIGURES;
 use hxsim::scenario::Scenario;
 
-use super::{Failure, prepare, print, weigh};
+use super::{Failure, prepare, print, warn};
 use crate::Console;
 
 /// `hxsim check`.
@@ -10,10 +10,10 @@ pub(crate) fn check(args: &cli::Check, console: &Console) -> Result<u8, Failure>
     let mut code = 0;
     for path in &args.scenarios {
         let checked = Scenario::load(path, &[]).map_err(Failure::usage);
-        match checked.and_then(|scenario| prepare(path, &scenario)) {
-            Ok((graph, gossip)) => {
+        match checked.and_then(|scenario| Ok((prepare(path, &scenario)?, scenario))) {
+            Ok(((graph, gossip), scenario)) => {
                 print(&format!("{}: ok\n", path.display()))?;
-                weigh(path, &graph, &gossip, console);
+                warn(path, &scenario, &graph, &gossip, console);
             }
             Err(failure) => {
                 eprintln!("{}", failure.message);

@@ -60,8 +60,15 @@ fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure>
     Ok((graph, gossip))
 }
 
-/// Warns if the memory of the machine seems too little for a run.
-fn weigh(path: &Path, graph: &Graph, gossip: &Gossip, console: &Console) {
+/// Warns of what a run would not tell: links that this seed has not drawn, and too little memory.
+fn warn(path: &Path, scenario: &Scenario, graph: &Graph, gossip: &Gossip, console: &Console) {
+    for (a, b) in scenario.absent_links(graph) {
+        eprintln!(
+            "warning: {}: with seed {} nodes {a} and {b} are no neighbours, so that what is said of the link between them has no effect",
+            path.display(),
+            scenario.seed
+        );
+    }
     let warning = console
         .free()
         .and_then(|free| progress::too_large(&path.display(), footprint(gossip, graph), free));

@@ -11,7 +11,7 @@ use hxsim::topology::Graph;
 use simnet::Layout;
 
 use super::watch::Watcher;
-use super::{Failure, NOT_DETERMINISTIC, prepare, print, results, weigh, write};
+use super::{Failure, NOT_DETERMINISTIC, prepare, print, results, warn, write};
 use crate::Console;
 
 /// `hxsim run` of one seed.
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     let mut scenario = Scenario::load(&args.scenario, &args.set).map_err(Failure::usage)?;
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     let (graph, gossip) = prepare(&args.scenario, &scenario)?;
-    weigh(&args.scenario, &graph, &gossip, console);
+    warn(&args.scenario, &scenario, &graph, &gossip, console);
     let began = console.elapsed();
     let (mut report, run) = simulate(&args.scenario, &scenario, &graph, &gossip, console)?;
     let wall = console.elapsed() - began;

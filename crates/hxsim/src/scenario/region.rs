@@ -180,7 +180,9 @@ fn members(
     let weight = section.optional(problems, "weight", integer(1));
     let named = section.optional(problems, "nodes", |value| {
         let named = node_set(nodes)(value)?;
-        match named.iter().find(|&&node| !taken.insert(node)) {
+        // All are taken, so that none of them is told to be in no region as well.
+        let twice: Vec<_> = named.iter().filter(|&&node| !taken.insert(node)).collect();
+        match twice.first() {
             Some(node) => Err(Wrong::new(
                 format!("node {node} is in another region"),
                 "a node belongs to one",

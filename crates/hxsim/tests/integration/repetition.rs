@@ -156,7 +156,7 @@ fn csv_has_a_header_and_a_cell_for_each_column() {
 #[test]
 fn every_run_is_made_and_the_worst_decides() {
     let text = format!(
-        "{MESH}[[fault]]\nkind = \"partition\"\nat = \"0s\"\nuntil = \"8s\"\ngroups = [[3]]\n[expect]\nt50 = \"< 60ms\"\n"
+        "{MESH}[[fault]]\nkind = \"partition\"\nat = \"0s\"\nuntil = \"4.999s\"\ngroups = [[3]]\n[expect]\nt50 = \"< 60ms\"\n"
     );
     let path = scenario("worst", &text);
     let output = run(&path, &["--seeds", "1..4", "-L", "run.horizon=20s,5s"]);
