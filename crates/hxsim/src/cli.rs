@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::Resettable;
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -155,6 +156,9 @@ pub struct Man {
     /// The subcommand whose page it shall be, such as `run` or `new protocol`; that of the whole command by default
     #[arg(value_name = "COMMAND")]
     pub command: Vec<String>,
+    /// Write the pages of the command and of all its subcommands into this directory, which `man` knows by MANPATH or by its place
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub all: Option<PathBuf>,
 }
 
 /// The seeds of several runs.
@@ -208,11 +212,52 @@ pub fn man(path: &[String]) -> Result<String, String> {
             format!("error: `{named}` has no subcommand `{name}`\n  = known: {known}")
         })?;
     }
+    Ok(page(command))
+}
+
+/// The manual pages of the command and of all its subcommands, with the names of their files.
+pub fn man_pages() -> Vec<(String, String)> {
+    fn add(command: &clap::Command, pages: &mut Vec<(String, String)>) {
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        pages.push((format!("{name}.1"), page(command)));
+        command.get_subcommands().for_each(|it| add(it, pages));
+    }
+    let mut root = Cli::command().disable_help_subcommand(true);
+    root.build();
+    let mut pages = Vec::new();
+    add(&root, &mut pages);
+    pages
+}
+
+fn page(command: &clap::Command) -> String {
+    let more = command.get_after_help().map(ToString::to_string);
+    let bare = command.clone().after_help(Resettable::Reset);
     let mut page = Vec::new();
     // Writing to memory does not fail.
-    let _ = clap_mangen::Man::new(command.clone()).render(&mut page);
-    Ok(String::from_utf8(page).expect("the definitions are text"))
+    let _ = clap_mangen::Man::new(bare).render(&mut page);
+    let page = String::from_utf8(page).expect("the definitions are text");
+    page + &more.as_deref().map(sections).unwrap_or_default()
 }
+
+/// What stands behind a command's help as sections of its page: a line such as `Examples:` is a title, and all lines stay as they are.
+fn sections(text: &str) -> String {
+    let mut page = String::new();
+    for line in text.lines() {
+        let title = line.strip_suffix(':');
+        match title.filter(|title| !title.starts_with(' ') && title.len() < TITLE) {
+            Some(title) => page.push_str(&format!(".fi\n.SH {}\n.nf\n", title.to_uppercase())),
+            None => {
+                let escaped = line.replace('\\', "\\e").replace('-', "\\-");
+                // What begins with a dot or a quote would be taken for a request.
+                page.push_str(&format!("\\&{escaped}\n"));
+            }
+        }
+    }
+    page + ".fi\n"
+}
+
+/// A title is shorter than this.
+const TITLE: usize = 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -282,7 +327,7 @@ const MAN_EXAMPLES: &str = "\
 Examples:
   hxsim man | man -l -
   hxsim man new protocol | man -l -
-  hxsim man > ~/.local/share/man/man1/hxsim.1";
+  hxsim man --all ~/.local/share/man/man1";
 
 #[cfg(test)]
 mod tests {
@@ -333,6 +378,16 @@ mod tests {
             run.contains("\\-\\-seed") && run.contains("Set one value"),
             "{run}"
         );
+        assert!(
+            run.contains(".SH EXAMPLES\n") && run.contains("\n\\&  hxsim run sims/hello.toml\n"),
+            "{run}"
+        );
+        assert!(top.contains(".SH EXIT CODES\n"), "{top}");
+        let pages = man_pages();
+        assert_eq!(pages.len(), subcommands(&Cli::command(), &[]).len() + 1);
+        let of = |name: &str| pages.iter().find(|(file, _)| file == name);
+        assert_eq!(of("hxsim-run.1").map(|(_, page)| page), Some(&run));
+        assert!(of("hxsim.1").is_some() && of("hxsim-new-protocol.1").is_some());
         let wrong = man(&["new".into(), "node".into()]).expect_err("no such subcommand");
         assert_eq!(
             wrong,

@@ -5,7 +5,7 @@ use hxsim::cli;
 use hxsim::scenario::Scenario;
 use hxsim::template;
 
-use super::{Failure, print};
+use super::{Failure, print, write};
 
 /// `hxsim new`.
 pub(crate) fn new(args: &cli::New) -> Result<u8, Failure> {
@@ -72,8 +72,15 @@ fn write_new(directory: &Path, files: &[(String, String)]) -> Result<(), Failure
 
 /// `hxsim man`.
 pub(crate) fn man(args: &cli::Man) -> Result<u8, Failure> {
-    let page = cli::man(&args.command).map_err(Failure::usage)?;
-    print(&page).map(|()| 0)
+    match &args.all {
+        Some(directory) => {
+            for (name, page) in cli::man_pages() {
+                write(&directory.join(name), &page)?;
+            }
+        }
+        None => print(&cli::man(&args.command).map_err(Failure::usage)?)?,
+    }
+    Ok(0)
 }
 
 /// `hxsim schema`.

@@ -70,10 +70,7 @@ fn exceptions(
     directory: &Path,
     base: &Link,
     named: &mut Named,
-) -> (
-    BTreeMap<(NodeId, NodeId), Link>,
-    Vec<Located<(NodeId, NodeId)>>,
-) {
+) -> Exceptions {
     let has_matrix = network.has("matrix");
     let mut exceptions = BTreeMap::new();
     let mut between = Vec::new();
@@ -107,6 +104,12 @@ fn exceptions(
     }
     (exceptions, between)
 }
+
+/// The links that are said to be others, by their ends, and where each is named.
+type Exceptions = (
+    BTreeMap<(NodeId, NodeId), Link>,
+    Vec<Located<(NodeId, NodeId)>>,
+);
 
 /// Tells of a direction that an earlier section has spoken of: it would not be seen which of the two holds.
 fn twice(

@@ -44,6 +44,8 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         horizon,
         topology: topology.as_ref(),
         workload: published,
+        seed,
+        schedule: &faults.schedule,
         lives: &faults.lives,
         calm: faults.is_empty() && churn.is_none(),
         measured: measure.is_some(),

@@ -374,6 +374,13 @@ fn what_shells_editors_and_manuals_need_is_printed() {
     };
     assert!(printed(&["completions", "bash"]).contains("complete -F _hxsim"));
     assert!(printed(&["man"]).contains(".TH hxsim 1"));
+    let pages = directory("man");
+    assert_eq!(printed(&["man", "--all", &pages.display().to_string()]), "");
+    let page = fs::read_to_string(pages.join("hxsim-new-protocol.1"));
+    assert_eq!(
+        page.expect("it is there"),
+        printed(&["man", "new", "protocol"])
+    );
     assert!(printed(&["man", "new", "protocol"]).contains(".TH hxsim-new-protocol 1"));
     let schema: Value = serde_json::from_str(&printed(&["schema"])).expect("the schema is JSON");
     assert_eq!(
