@@ -30,7 +30,7 @@ pub(super) fn read(
 ) -> Option<Network> {
     let example = "network.latency = \"10ms\"";
     let mut section = root.required_section(problems, "network", "`[network]`", example)?;
-    let matrix = region::matrix(problems, &mut section);
+    let matrix = region::matrix(problems, &mut section, directory);
     let default = default(problems, &mut section, matrix.as_ref(), directory);
     let access = access(problems, &mut section, Access::default());
     let mut named = region::read(problems, &mut section, nodes, matrix.as_ref(), access);

@@ -80,6 +80,10 @@ impl Problems {
         self.sources.len() - 1
     }
 
+    pub(super) fn text(&self, source: usize) -> &str {
+        &self.sources[source].text
+    }
+
     /// The path and the text of a file that the scenario names relative to its directory.
     pub(super) fn read_file(
         &mut self,
