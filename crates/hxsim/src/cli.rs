@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::sweep;
@@ -48,6 +49,7 @@ pub enum Command {
 
 /// The arguments of `hxsim run`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(group = ArgGroup::new("many").multiple(true).args(["seeds", "scan"]))]
 pub struct Run {
     /// The scenario, a TOML file
     #[arg(value_name = "FILE")]
@@ -71,7 +73,7 @@ pub struct Run {
     )]
     pub scan: Vec<String>,
     /// Make so many of the runs of --seeds and -L at a time [default: one for each core]; the results do not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "many")]
     pub threads: Option<NonZeroUsize>,
     /// Text for people, one JSON document, or a row for each run
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -79,7 +81,8 @@ pub struct Run {
     /// Run it twice more, side by side and cut in different ways, and name the first event that differs
     #[arg(long)]
     pub verify: bool,
-    /// Also write NAME.json and NAME.svg into this directory; of --seeds and -L also NAME.csv and NAME.jsonl
+    /// Also write NAME.json and NAME.svg into this directory; of --seeds and -L also NAME.csv, and NAME.jsonl as runs
+    /// end
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -124,8 +127,7 @@ pub struct NewProtocol {
     /// Where to write it; NAME by default
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
-    /// The checkout of this project that the crate shall depend on; by default the one that the current directory is in, or else the published
-    /// version
+    /// The checkout of this project that the crate shall depend on; by default the one that the current directory is in
     #[arg(long, value_name = "DIR")]
     pub hxsim: Option<PathBuf>,
 }
@@ -155,6 +157,9 @@ pub struct Man {
     /// The subcommand whose page it shall be, such as `run` or `new protocol`; that of the whole command by default
     #[arg(value_name = "COMMAND")]
     pub command: Vec<String>,
+    /// Write the pages of the command and of all its subcommands into this directory, which `man` knows by MANPATH or by its place
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub all: Option<PathBuf>,
 }
 
 /// The seeds of several runs.
@@ -208,11 +213,52 @@ pub fn man(path: &[String]) -> Result<String, String> {
             format!("error: `{named}` has no subcommand `{name}`\n  = known: {known}")
         })?;
     }
+    Ok(page(command))
+}
+
+/// The manual pages of the command and of all its subcommands, with the names of their files.
+pub fn man_pages() -> Vec<(String, String)> {
+    fn add(command: &clap::Command, pages: &mut Vec<(String, String)>) {
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        pages.push((format!("{name}.1"), page(command)));
+        command.get_subcommands().for_each(|it| add(it, pages));
+    }
+    let mut root = Cli::command().disable_help_subcommand(true);
+    root.build();
+    let mut pages = Vec::new();
+    add(&root, &mut pages);
+    pages
+}
+
+fn page(command: &clap::Command) -> String {
+    let more = command.get_after_help().map(ToString::to_string);
+    let bare = command.clone().after_help(Resettable::Reset);
     let mut page = Vec::new();
     // Writing to memory does not fail.
-    let _ = clap_mangen::Man::new(command.clone()).render(&mut page);
-    Ok(String::from_utf8(page).expect("the definitions are text"))
+    let _ = clap_mangen::Man::new(bare).render(&mut page);
+    let page = String::from_utf8(page).expect("the definitions are text");
+    page + &more.as_deref().map(sections).unwrap_or_default()
 }
+
+/// What stands behind a command's help as sections of its page: a line such as `Examples:` is a title, and all lines stay as they are.
+fn sections(text: &str) -> String {
+    let mut page = String::new();
+    for line in text.lines() {
+        let title = line.strip_suffix(':');
+        match title.filter(|title| !title.starts_with(' ') && title.len() < TITLE) {
+            Some(title) => page.push_str(&format!(".fi\n.SH {}\n.nf\n", title.to_uppercase())),
+            None => {
+                let escaped = line.replace('\\', "\\e").replace('-', "\\-");
+                // What begins with a dot or a quote would be taken for a request.
+                page.push_str(&format!("\\&{escaped}\n"));
+            }
+        }
+    }
+    page + ".fi\n"
+}
+
+/// A title is shorter than this.
+const TITLE: usize = 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -282,7 +328,7 @@ const MAN_EXAMPLES: &str = "\
 Examples:
   hxsim man | man -l -
   hxsim man new protocol | man -l -
-  hxsim man > ~/.local/share/man/man1/hxsim.1";
+  hxsim man --all ~/.local/share/man/man1";
 
 #[cfg(test)]
 mod tests {
@@ -333,6 +379,16 @@ mod tests {
             run.contains("\\-\\-seed") && run.contains("Set one value"),
             "{run}"
         );
+        assert!(
+            run.contains(".SH EXAMPLES\n") && run.contains("\n\\&  hxsim run sims/hello.toml\n"),
+            "{run}"
+        );
+        assert!(top.contains(".SH EXIT CODES\n"), "{top}");
+        let pages = man_pages();
+        assert_eq!(pages.len(), subcommands(&Cli::command(), &[]).len() + 1);
+        let of = |name: &str| pages.iter().find(|(file, _)| file == name);
+        assert_eq!(of("hxsim-run.1").map(|(_, page)| page), Some(&run));
+        assert!(of("hxsim.1").is_some() && of("hxsim-new-protocol.1").is_some());
         let wrong = man(&["new".into(), "node".into()]).expect_err("no such subcommand");
         assert_eq!(
             wrong,
@@ -364,7 +420,8 @@ mod tests {
             "--seeds 4..4",
             "--seeds 1..3 --seed 1",
             "--seeds 1..3 --verify",
-            "--threads 0",
+            "--seeds 1..3 --threads 0",
+            "--threads 2",
         ] {
             assert!(
                 parsed(&format!("hxsim run x.toml {wrong}")).is_err(),

@@ -47,7 +47,7 @@ pub struct Diagnostic {
 }
 
 /// All mistakes of a scenario with the texts they stand in. Displays them in the order of the texts, each with its line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BadScenario {
     /// The texts that were read.
     pub sources: Vec<Source>,
@@ -65,6 +65,29 @@ impl BadScenario {
         Self {
             sources,
             diagnostics,
+        }
+    }
+
+    /// Adds the mistakes of another that are not among these yet, and the texts they stand in. What begins at the same place of a text of the same name and is
+    /// said in the same words is one mistake.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for mut diagnostic in other.diagnostics {
+            let source = &other.sources[diagnostic.place.source];
+            let start = |place: &Place| place.span.as_ref().map(|span| span.start);
+            let is_known = self.diagnostics.iter().any(|known| {
+                self.sources[known.place.source].name == source.name
+                    && start(&known.place) == start(&diagnostic.place)
+                    && (&known.message, &known.hint) == (&diagnostic.message, &diagnostic.hint)
+            });
+            if is_known {
+                continue;
+            }
+            let known = self.sources.iter().position(|known| known == source);
+            diagnostic.place.source = known.unwrap_or_else(|| {
+                self.sources.push(source.clone());
+                self.sources.len() - 1
+            });
+            self.diagnostics.push(diagnostic);
         }
     }
 }
@@ -144,6 +167,18 @@ pub(crate) fn code_lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str
         let code = code.trim();
         (!code.is_empty()).then(|| (start..start + code.len(), code))
     })
+}
+
+/// Where something stands, as `file:line:column`.
+pub(crate) fn position(sources: &[Source], place: &Place) -> String {
+    let source = &sources[place.source];
+    match &place.span {
+        Some(span) => {
+            let Line { number, column, .. } = Line::around(&source.text, span);
+            format!("{}:{number}:{column}", source.name)
+        }
+        None => source.name.clone(),
+    }
 }
 
 fn floor_boundary(text: &str, index: usize) -> usize {

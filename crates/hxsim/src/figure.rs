@@ -69,6 +69,8 @@ pub enum Limit {
     Whole,
     /// The horizon of the run.
     Horizon,
+    /// All nodes but one in a row, where none gets a hash twice.
+    Hops,
 }
 
 /// Where it comes from. A whole number stays one wherever it is written.
@@ -227,6 +229,13 @@ const fn count(name: &'static str, get: Whole, meaning: &'static str) -> Figure 
     figure(name, Unit::Count, Source::Whole(get), meaning)
 }
 
+const fn hops(figure: Figure) -> Figure {
+    Figure {
+        limit: Limit::Hops,
+        ..figure
+    }
+}
+
 const fn quotient(
     name: &'static str,
     unit: Unit,
@@ -294,8 +303,8 @@ pub static FIGURES: &[Figure] = &[
     headline(ratio("rmr_mean", Needs::Delivery, |r| r.metrics.overhead.rmr_mean, "relative message redundancy, receipts / deliveries - 1 of a hash, mean")),
     ratio("rmr_max", Needs::Delivery, |r| r.metrics.overhead.rmr_max, "that of the worst hash"),
     ratio("duplicate_factor", Needs::Delivery, |r| r.metrics.overhead.duplicate_factor, "complete bodies received for each delivery"),
-    headline(quotient("ldh_mean", Unit::Count, Needs::Delivery, |r| r.metrics.overhead.ldh_mean, "last delivery hop: the most hops that a hash took, mean")),
-    count("ldh_max", |r| Some(r.metrics.overhead.ldh_max.into()), "that of the longest way"),
+    hops(headline(quotient("ldh_mean", Unit::Count, Needs::Delivery, |r| r.metrics.overhead.ldh_mean, "last delivery hop: the most hops that a hash took, mean"))),
+    hops(count("ldh_max", |r| Some(r.metrics.overhead.ldh_max.into()), "that of the longest way")),
     ratio("stretch_mean", Needs::Complete, |r| r.metrics.overhead.stretch_mean, "last delivery hop over the hops of the shortest ways, mean"),
     ratio("stretch_max", Needs::Complete, |r| r.metrics.overhead.stretch_max, "that of the worst hash"),
     headline(quotient("control_bytes_per_delivery", Unit::Bytes, Needs::Delivery, |r| r.metrics.overhead.control_bytes_per_delivery, "bytes that were no bodies, for each delivery")),

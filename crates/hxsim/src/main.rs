@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         }
         Command::Run(args) => command::run::run(&args, &console),
         Command::Report(args) => command::report::report(&args, &console),
-        Command::Check(args) => command::check::check(&args),
+        Command::Check(args) => command::check::check(&args, &console),
         Command::Figures => command::check::figures(),
         Command::New(args) => command::new::new(&args),
         Command::Schema => command::new::schema(),
@@ -80,12 +80,12 @@ impl Console {
 
     /// Bytes of memory that the process has. Linux tells; `None` elsewhere.
     fn resident(&self) -> Option<u64> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kib << 10)
+        told("/proc/self/status", "VmRSS:")
+    }
+
+    /// Bytes of memory that the process could still get, told in the same way.
+    fn free(&self) -> Option<u64> {
+        told("/proc/meminfo", "MemAvailable:")
     }
 
     /// How many runs can be made at a time.
@@ -98,8 +98,21 @@ impl Console {
         io::stdout().is_terminal()
     }
 
-    /// Whether a line of progress can be drawn over.
-    fn is_watched(&self) -> bool {
-        io::stderr().is_terminal()
+    /// The columns of a terminal on which a line of progress can be drawn over; `None` if it goes elsewhere.
+    fn columns(&self) -> Option<usize> {
+        let size = terminal_size::terminal_size_of(io::stderr());
+        let columns = size.map_or(COLUMNS, |(columns, _)| usize::from(columns.0).max(1));
+        io::stderr().is_terminal().then_some(columns)
     }
 }
+
+/// Bytes that a line of such a file tells in KiB.
+fn told(file: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+/// What a terminal has that does not say.
+const COLUMNS: usize = 80;

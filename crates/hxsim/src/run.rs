@@ -31,24 +31,94 @@ pub enum End {
     Horizon,
     /// A rule was broken, seen at this check.
     Broken(Time, Violation),
-    /// Whoever watched asked it to stop, at this check.
+    /// Whoever watched asked it to stop, when all before this instant had happened.
     Interrupted(Time),
 }
 
 /// What there is to say of a run while it goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct Status {
-    /// The check at which the run stands.
+    /// All before this instant has happened.
     pub now: Time,
     /// When it ends at the latest.
     pub horizon: Time,
-    /// How much of the goal is reached.
+    /// It does not end before this, even if its goal is reached.
+    pub earliest: Time,
+    /// How much of the goal was reached at the last check.
     pub progress: Progress,
+    /// The check that first saw so much of it.
+    pub since: Time,
     /// Events handled so far.
     pub events: u64,
+    /// Frames sent so far, counted now and then; none if the protocol counts none.
+    pub frames: u64,
     /// Events and timers that wait for their time.
     pub waiting: u64,
 }
+
+/// Makes what there is to say of a run while it goes on.
+struct Lookout<'p, P> {
+    protocol: &'p P,
+    horizon: Time,
+    earliest: Time,
+    progress: Progress,
+    since: Time,
+    frames: u64,
+    /// How many events there were when frames were counted, and after how many more they are again.
+    counted_at: u64,
+    events_a_count: u64,
+}
+
+impl<'p, P: Protocol> Lookout<'p, P> {
+    fn new(protocol: &'p P, scenario: &Scenario) -> Self {
+        let horizon = scenario.run.horizon;
+        let measured = scenario.measure.map(|measure| measure.until);
+        let earliest = match scenario.run.stop {
+            Stop::Horizon => horizon,
+            Stop::Converged => settled(scenario).max(measured.unwrap_or_default()),
+        };
+        Self {
+            protocol,
+            horizon,
+            earliest: earliest.min(horizon),
+            progress: Progress::default(),
+            since: Time::ZERO,
+            frames: 0,
+            counted_at: 0,
+            events_a_count: u64::from(scenario.nodes) * EVENTS_A_COUNT,
+        }
+    }
+
+    /// Notes how much of the goal a check has found.
+    fn found(&mut self, progress: Progress, now: Time) {
+        if self.progress != progress {
+            self.progress = progress;
+            self.since = now;
+        }
+    }
+
+    fn status(&mut self, world: &World<'_, P::Node>) -> Status {
+        let events = world.events();
+        if events - self.counted_at >= self.events_a_count {
+            self.counted_at = events;
+            let sent = world.nodes().map(|node| self.protocol.sent(node));
+            self.frames = sent.map(|sent| sent.total_frames()).sum();
+        }
+        Status {
+            now: world.now(),
+            horizon: self.horizon,
+            earliest: self.earliest,
+            progress: self.progress,
+            since: self.since,
+            events,
+            frames: self.frames,
+            waiting: world.waiting(),
+        }
+    }
+}
+
+/// To count frames every node is asked. Done once in so many events a node, that costs next to nothing.
+const EVENTS_A_COUNT: u64 = 16;
 
 /// The network that a scenario describes.
 pub fn network(scenario: &Scenario) -> Network {
@@ -61,7 +131,7 @@ pub fn network(scenario: &Scenario) -> Network {
     }
 }
 
-/// Runs a protocol in a scenario's network. `watch` is called at every check, and now and then on the way to it; it may stop the run.
+/// Runs a protocol in a scenario's network. `watch` is called at every check, and after every few thousand events on the way to it; it may stop the run.
 ///
 /// # Errors
 ///
@@ -75,7 +145,7 @@ pub fn run<'a, P: Protocol>(
 ) -> Result<Run<'a, P>, InvalidNetwork> {
     let mut world = start(protocol, scenario, graph, layout)?;
     let settled = settled(scenario);
-    let mut progress = Progress::default();
+    let mut lookout = Lookout::new(protocol, scenario);
     let mut converged = None;
     let mut looked_at = None;
     let mut end = End::Horizon;
@@ -86,37 +156,30 @@ pub fn run<'a, P: Protocol>(
     let mut instants = measured.into_iter().flatten().peekable();
     let mut cuts = Vec::new();
     for now in checks(scenario) {
-        let mut ask = |world: &World<'_, _>, progress| {
-            watch(Status {
-                now: world.now(),
-                horizon,
-                progress,
-                events: world.events(),
-                waiting: world.waiting(),
-            })
-        };
-        let mut stopped = None;
-        while let Some(at) = instants.next_if(|at| stopped.is_none() && *at <= now) {
-            stopped = advance(&mut world, at, |world| ask(world, progress));
+        let mut passed = ControlFlow::Continue(());
+        while let Some(at) = instants.next_if(|at| passed.is_continue() && *at <= now) {
+            passed = world.run_until_or(at, |world| watch(lookout.status(world)));
             cuts.push(Counters::new(protocol, &world));
         }
-        let stopped = stopped.or_else(|| advance(&mut world, now, |world| ask(world, progress)));
-        if let Some(at) = stopped {
-            end = End::Interrupted(at);
+        if passed.is_continue() {
+            passed = world.run_until_or(now, |world| watch(lookout.status(world)));
+        }
+        if passed.is_break() {
+            end = End::Interrupted(world.now());
             break;
         }
         let events = world.events();
         // Where nothing has happened there is nothing new to see.
         if looked_at.replace(events) != Some(events) {
             let nodes = snapshots(protocol, &world);
-            progress = protocol.progress(&nodes);
+            lookout.found(protocol.progress(&nodes), now);
             if let Err(violation) = protocol.invariant(&nodes) {
                 end = End::Broken(now, violation);
                 break;
             }
         }
         let quiet = world.is_quiet();
-        match progress.is_complete() && (quiet || now > settled || now == horizon) {
+        match lookout.progress.is_complete() && (quiet || now > settled || now == horizon) {
             true => converged = converged.or(Some(now)),
             false => converged = None,
         }
@@ -124,7 +187,7 @@ pub fn run<'a, P: Protocol>(
             end = End::Converged(at);
             break;
         }
-        if ask(&world, progress).is_break() {
+        if watch(lookout.status(&world)).is_break() {
             end = End::Interrupted(now);
             break;
         }
@@ -143,7 +206,7 @@ pub fn run<'a, P: Protocol>(
     Ok(Run {
         world,
         end,
-        progress,
+        progress: lookout.progress,
         cuts,
     })
 }
@@ -171,28 +234,6 @@ pub(crate) fn snapshots<P: Protocol>(
         .map(|(id, node)| (id, protocol.snapshot(node)))
         .collect()
 }
-
-/// Lets time pass up to a check. In a large network that takes long, so whoever watches is asked on the way as well; if they want to stop, the
-/// instant at which the world then stands.
-fn advance<T>(
-    world: &mut World<'_, T>,
-    check: Time,
-    mut watch: impl FnMut(&World<'_, T>) -> ControlFlow<()>,
-) -> Option<Time> {
-    // Windows that are cut cost time, and so does asking.
-    let part = check.since(world.now()) / LOOKS_BETWEEN_CHECKS;
-    let slice = part.max(world.lookahead() * 2);
-    while world.now() + slice < check {
-        world.run_for(slice);
-        if watch(world).is_break() {
-            return Some(world.now());
-        }
-    }
-    world.run_until(check);
-    None
-}
-
-const LOOKS_BETWEEN_CHECKS: u32 = 8;
 
 /// The same history computed in two ways, and where they part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,29 +279,55 @@ impl fmt::Display for Difference {
     }
 }
 
+/// What came of running a scenario twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// Both histories have this digest.
+    Equal(u64),
+    /// They have not.
+    Different(Difference),
+    /// Whoever watched asked to stop it. Up to this check there was no difference.
+    Interrupted(Time),
+}
+
 /// Runs a scenario in two worlds in lockstep, one of them cut into parts that are run in another order, and compares their digests at every
-/// check. The digest if they agree.
+/// check. `watch` is called as by [`run`], with what both have handled.
 ///
 /// # Errors
 ///
-/// The first event that differs.
+/// [`InvalidNetwork`], as [`run`] has it.
 pub fn verify<P: Protocol>(
     protocol: &P,
     scenario: &Scenario,
     graph: &Graph,
-) -> Result<Result<u64, Difference>, InvalidNetwork> {
+    mut watch: impl FnMut(Status) -> ControlFlow<()>,
+) -> Result<Verification, InvalidNetwork> {
     let mut equal_at = Time::ZERO;
     let settled = settled(scenario);
     let mut worlds = pair(protocol, scenario, graph)?;
+    let mut lookouts = [(); 2].map(|()| Lookout::new(protocol, scenario));
     for now in checks(scenario) {
-        worlds.iter_mut().for_each(|world| world.run_until(now));
+        for number in 0..worlds.len() {
+            let other = lookouts[1 - number].status(&worlds[1 - number]);
+            let passed = worlds[number].run_until_or(now, |world| {
+                let own = lookouts[number].status(world);
+                watch(Status {
+                    events: own.events + other.events,
+                    frames: own.frames + other.frames,
+                    ..own
+                })
+            });
+            if passed.is_break() {
+                return Ok(Verification::Interrupted(equal_at));
+            }
+        }
         let [one, parts] = worlds.each_ref().map(World::node_digests);
         if one != parts {
             let node = (0..).zip(one.iter().zip(&parts)).find(|(_, (a, b))| a != b);
             let node = node.map_or(0, |(node, _)| node);
             let found = first_difference(pair(protocol, scenario, graph)?, equal_at, now);
             let (node, events) = found.unwrap_or((node, (None, None)));
-            return Ok(Err(Difference {
+            return Ok(Verification::Different(Difference {
                 node,
                 after: equal_at,
                 events,
@@ -270,16 +337,19 @@ pub fn verify<P: Protocol>(
         if worlds[0].is_quiet() {
             break;
         }
-        let stops = now > settled && may_stop(scenario, now);
-        if stops
-            && protocol
-                .progress(&snapshots(protocol, &worlds[0]))
-                .is_complete()
-        {
-            break;
+        if now > settled && may_stop(scenario, now) {
+            let progress = protocol.progress(&snapshots(protocol, &worlds[0]));
+            if progress.is_complete() {
+                break;
+            }
+            let both = lookouts.iter_mut();
+            both.for_each(|it| it.found(progress, now));
+        }
+        if watch(lookouts[0].status(&worlds[0])).is_break() {
+            return Ok(Verification::Interrupted(now));
         }
     }
-    Ok(Ok(worlds[0].digest()))
+    Ok(Verification::Equal(worlds[0].digest()))
 }
 
 /// One history computed in two ways that have as little in common as can be.

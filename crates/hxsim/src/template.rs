@@ -4,19 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Files to be written, by their paths within a directory.
 pub type Files = Vec<(String, String)>;
-
-/// Where the new crate finds `hxsim` and `simnet`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dependency {
-    /// In the registry, in the version of this crate.
-    Registry,
-    /// In a checkout of this project.
-    Checkout(PathBuf),
-}
 
 /// A name that cannot be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +31,7 @@ impl Error for BadName {}
 /// # Errors
 ///
 /// [`BadName`] if no crate can be called so.
-pub fn protocol(name: &str, dependency: &Dependency) -> Result<Files, BadName> {
+pub fn protocol(name: &str, checkout: &Path) -> Result<Files, BadName> {
     check_crate(name)?;
     let named = |text: &str| {
         let text = text.replace("my-protocol", name);
@@ -48,8 +39,8 @@ pub fn protocol(name: &str, dependency: &Dependency) -> Result<Files, BadName> {
         text.replace("MyProtocol", &type_name(name))
     };
     let manifest = named(include_str!("../templates/protocol/Cargo.toml.txt"))
-        .replace("HXSIM", &requirement(dependency, "hxsim"))
-        .replace("SIMNET", &requirement(dependency, "simnet"));
+        .replace("HXSIM", &requirement(checkout, "hxsim"))
+        .replace("SIMNET", &requirement(checkout, "simnet"));
     let scenario = include_str!("../templates/protocol/scenario.toml");
     let node = include_str!("../templates/protocol/src/lib.rs");
     let command = include_str!("../templates/protocol/src/main.rs");
@@ -117,15 +108,11 @@ pub fn is_checkout(path: &Path) -> bool {
         .all(|name| path.join("crates").join(name).join("Cargo.toml").is_file())
 }
 
-fn requirement(dependency: &Dependency, name: &str) -> String {
-    match dependency {
-        Dependency::Registry => format!("\"{}\"", env!("CARGO_PKG_VERSION")),
-        Dependency::Checkout(path) => {
-            let path = path.join("crates").join(name).display().to_string();
-            // What JSON calls a string TOML does too.
-            format!("{{ path = {} }}", serde_json::Value::String(path))
-        }
-    }
+/// A crate of a checkout as a dependency in TOML.
+fn requirement(checkout: &Path, name: &str) -> String {
+    let path = checkout.join("crates").join(name).display().to_string();
+    // What JSON calls a string TOML does too.
+    format!("{{ path = {} }}", serde_json::Value::String(path))
 }
 
 fn check_crate(name: &str) -> Result<(), BadName> {
@@ -226,14 +213,14 @@ mod tests {
 
     #[test]
     fn the_name_is_wherever_it_belongs() {
-        let files = protocol("anti-entropy", &Dependency::Registry).expect("a good name");
+        let files = protocol("anti-entropy", Path::new("/here")).expect("a good name");
         let all: String = files.iter().map(|(_, text)| text.as_str()).collect();
         for expected in [
             "name = \"anti-entropy\"",
             "pub struct AntiEntropy;",
             "use anti_entropy::{AntiEntropy, scenario};",
             "usage: anti-entropy [--seed N]",
-            concat!("hxsim = \"", env!("CARGO_PKG_VERSION"), "\""),
+            "hxsim = { path = \"/here/crates/hxsim\" }",
         ] {
             assert!(all.contains(expected), "{expected}");
         }
@@ -257,7 +244,7 @@ mod tests {
     #[test]
     fn a_path_is_quoted_for_toml() {
         let path = Path::new("/tmp/it's \"here\"");
-        let quoted = requirement(&Dependency::Checkout(path.into()), "simnet");
+        let quoted = requirement(path, "simnet");
         let parsed: toml::Table =
             toml::from_str(&format!("simnet = {quoted}")).expect("it is TOML");
         let path = path.join("crates/simnet").display().to_string();

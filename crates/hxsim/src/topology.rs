@@ -131,6 +131,26 @@ impl Topology {
         Ok(())
     }
 
+    /// Whether the seed decides who is whose neighbour.
+    pub const fn is_drawn(&self) -> bool {
+        match self {
+            Self::Line
+            | Self::Ring
+            | Self::Star
+            | Self::Complete
+            | Self::Tree { .. }
+            | Self::Grid { .. }
+            | Self::Torus { .. }
+            | Self::Hypercube
+            | Self::Edges(_) => false,
+            Self::RandomRegular { .. }
+            | Self::ErdosRenyi(_)
+            | Self::WattsStrogatz { .. }
+            | Self::BarabasiAlbert { .. }
+            | Self::Geometric { .. } => true,
+        }
+    }
+
     /// The graph of this shape. The seed decides what is drawn.
     ///
     /// ```

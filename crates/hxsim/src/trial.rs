@@ -15,7 +15,7 @@ use crate::report::picture::{Picture, ending};
 use crate::report::quantity::{bytes, count, duration, things};
 use crate::report::text::wrap;
 use crate::report::{Failure, FaultSpan, Outcome, faults};
-use crate::run::{self, Difference, End, Run};
+use crate::run::{self, Difference, End, Run, Verification};
 use crate::scenario::Scenario;
 use crate::topology::{Graph, TopologyError};
 
@@ -120,7 +120,7 @@ pub fn run<P: Protocol>(protocol: &P, scenario: &Scenario) -> Result<Trial, Impo
     let graph = graph(scenario)?;
     let mut curve: Vec<Reached> = Vec::new();
     let run = run::run(protocol, scenario, &graph, Layout::default(), |status| {
-        Reached::note(&mut curve, status.now.as_nanos(), status.progress);
+        Reached::note(&mut curve, status.since.as_nanos(), status.progress);
         ControlFlow::Continue(())
     })?;
     let ended = match run.end {
@@ -141,7 +141,12 @@ pub fn verify<P: Protocol>(
     scenario: &Scenario,
 ) -> Result<Result<u64, Difference>, Impossible> {
     let graph = graph(scenario)?;
-    Ok(run::verify(protocol, scenario, &graph)?)
+    let verified = run::verify(protocol, scenario, &graph, |_| ControlFlow::Continue(()))?;
+    Ok(match verified {
+        Verification::Equal(digest) => Ok(digest),
+        Verification::Different(difference) => Err(difference),
+        Verification::Interrupted(at) => unreachable!("nobody interrupts it, at {at} or ever"),
+    })
 }
 
 /// Runs the scenario of each seed, up to the first that does not converge or breaks a rule. `replay` is the command that runs one seed again,
@@ -397,7 +402,7 @@ const SHOWN: usize = 10;
 const WHOLE: u64 = 1_000_000;
 
 impl Reached {
-    /// Adds a point to the curve, unless nothing has changed.
+    /// Adds a point to the curve, unless nothing has changed or no check has looked yet.
     fn note(curve: &mut Vec<Self>, at_ns: u64, progress: crate::protocol::Progress) {
         let point = Self {
             at_ns,
@@ -405,6 +410,7 @@ impl Reached {
             of: progress.of,
         };
         match curve.last() {
+            None if point.of == 0 => {}
             Some(last) if (last.have, last.of) == (point.have, point.of) => {}
             _ => curve.push(point),
         }

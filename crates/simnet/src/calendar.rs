@@ -224,9 +224,15 @@ impl Window {
 
     /// Payload bytes of streams that wait here.
     pub(crate) fn data_bytes(&self) -> u64 {
-        let events = self.places().filter_map(|place| self.event(*place));
-        let data = events.filter(|(event, _)| event.record.kind == Kind::Data);
-        data.map(|(_, payload)| u64::from(payload.len())).sum()
+        let places = self.places();
+        places.map(|place| self.data_bytes_of(*place)).sum()
+    }
+
+    /// Payload bytes of one event, if it is a stream's.
+    pub(crate) fn data_bytes_of(&self, place: Place) -> u64 {
+        let event = self.event(place);
+        let data = event.filter(|(event, _)| event.record.kind == Kind::Data);
+        data.map_or(0, |(_, payload)| u64::from(payload.len()))
     }
 
     /// Copies one event, with what it carries, to another window.

@@ -25,6 +25,8 @@ pub(crate) struct Shard<T> {
     reverse: bool,
     /// The places of a window's events; the buffer serves every window.
     places: Vec<Place>,
+    /// Those of them that have not been handled yet.
+    left: Range<usize>,
     /// The scheduled faults that concern these nodes and whose window has not come yet, the earliest last.
     scheduled: Vec<Event>,
     /// What the application keeps of each node; `None` if it has never started.
@@ -62,6 +64,7 @@ impl<T> Shard<T> {
             range,
             reverse,
             places: Vec::new(),
+            left: 0..0,
             scheduled: Vec::new(),
             nodes,
         }
@@ -115,7 +118,19 @@ impl<T> Shard<T> {
 
     /// Whether nothing will ever happen again unless someone outside causes it.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.scheduled.is_empty() && self.core.borrow().is_quiet()
+        self.scheduled.is_empty() && self.left.is_empty() && self.core.borrow().is_quiet()
+    }
+
+    /// Events and wakes that wait for their time.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.core.borrow().calendar.waiting() + self.left.len() as u64
+    }
+
+    /// Payload bytes of streams in those events of an open window that have not been handled yet.
+    pub(crate) fn left_bytes(&self) -> u64 {
+        let core = self.core.borrow();
+        let left = self.places[self.left.clone()].iter();
+        left.map(|place| core.window.data_bytes_of(*place)).sum()
     }
 
     /// Moves the scheduled faults of a window into the calendar: the far future costs no window.
@@ -136,46 +151,66 @@ impl<T> Shard<T> {
         self.core.borrow_mut()
     }
 
-    /// Runs every node over the part of the window that lies before `end`.
-    pub(crate) fn run_window(&mut self, index: u64, end: Time, start: &mut Start<'_, T>) {
+    /// Opens the part of the window that lies before `end`: what happens in it is put in order.
+    pub(crate) fn open_window(&mut self, index: u64, end: Time) {
         self.take_scheduled(index);
-        let mut places = std::mem::take(&mut self.places);
-        let window = self.core_mut().calendar.take(index, end, &mut places);
-        self.core_mut().window = window;
-        put_in_order(self.plan.seed, &mut places);
-        let groups = places.chunk_by(|a, b| a.dest == b.dest);
-        if self.reverse {
-            self.run_groups(groups.rev(), end, start);
+        self.places.clear();
+        let mut core = self.core.borrow_mut();
+        core.window = core.calendar.take(index, end, &mut self.places);
+        drop(core);
+        put_in_order(self.plan.seed, &mut self.places);
+        self.left = 0..self.places.len();
+    }
+
+    /// Runs one node after the other over the open part, until all have been run or a few thousand events have been handled. Whether all have.
+    pub(crate) fn run_nodes(&mut self, end: Time, start: &mut Start<'_, T>) -> bool {
+        // Nodes start and stop meanwhile, which takes all of the shard.
+        let places = std::mem::take(&mut self.places);
+        let left = self.left.clone();
+        let groups = places[left.clone()].chunk_by(|a, b| a.dest == b.dest);
+        self.left = if self.reverse {
+            left.start..left.end - self.run_groups(groups.rev(), end, start)
         } else {
-            self.run_groups(groups, end, start);
-        }
-        places.clear();
+            left.start + self.run_groups(groups, end, start)..left.end
+        };
         self.places = places;
+        self.left.is_empty()
+    }
+
+    /// Closes the window once every node has been run.
+    pub(crate) fn close_window(&mut self, index: u64) {
         let mut core = self.core.borrow_mut();
         let window = std::mem::take(&mut core.window);
         core.calendar.put_back(index, window);
     }
 
-    /// Runs the nodes in turn.
+    /// Runs the nodes in turn, and counts the places that were handled.
     fn run_groups<'a>(
         &mut self,
         groups: impl Iterator<Item = &'a [Place]> + Clone,
         end: Time,
         start: &mut Start<'_, T>,
-    ) {
+    ) -> usize {
+        let until = self.core.borrow().events + AT_A_STRETCH;
         let mut ahead = groups.clone().skip(AHEAD);
+        let mut handled = 0;
         for group in groups {
             if let Some(group) = ahead.next() {
                 self.core.borrow().touch(group);
             }
-            self.run_node(group, end, start);
+            let events = self.run_node(group, end, start);
+            handled += group.len();
+            if events >= until {
+                break;
+            }
         }
+        handled
     }
 
-    /// Runs one node: its events of the window and its timers, in the one order that is the same for every layout.
-    fn run_node(&mut self, group: &[Place], end: Time, start: &mut Start<'_, T>) {
-        let Some(first) = group.first() else { return };
-        let id = first.dest;
+    /// Runs one node: its events of the window and its timers, in the one order that is the same for every layout. How many events the shard has
+    /// handled then.
+    fn run_node(&mut self, group: &[Place], end: Time, start: &mut Start<'_, T>) -> u64 {
+        let id = group[0].dest;
         let mut core = self.core.borrow_mut();
         core.running = Some(id);
         let node = core.node(id);
@@ -217,6 +252,7 @@ impl<T> Shard<T> {
         if let Some((at, _)) = core.node(id).timers.next() {
             core.wake_node_at(id, at);
         }
+        core.events
     }
 
     /// Starts or stops a node. The application's code runs while nothing is borrowed.
@@ -314,6 +350,9 @@ fn handle(core: &mut Core, event: &Event, payload: Span) {
     }
     core.receive(event, payload);
 }
+
+/// After so many events there is time for a look at how the run gets on: often enough for people, and too rarely to cost anything.
+pub(crate) const AT_A_STRETCH: u64 = 4096;
 
 /// How many nodes ahead of the one that runs are touched: enough for memory to answer, and few enough for the cache.
 const AHEAD: usize = 2;

@@ -1,3 +1,4 @@
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use crate::draw::fold;
 use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::node::Carried;
-use crate::shard::{Shard, Start};
+use crate::shard::{AT_A_STRETCH, Shard, Start};
 use crate::time::nanos;
 use crate::trace::TraceEvent;
 use crate::{Host, InvalidNetwork, Layout, Network, NodeId, Time};
@@ -22,6 +23,8 @@ pub struct World<'a, T> {
     inbox: Arc<WakeInbox>,
     lookahead: Duration,
     now: Time,
+    /// The window within which the world was stopped, and up to where it was to be run.
+    open: Option<(u64, Time)>,
 }
 
 impl<'a, T> World<'a, T> {
@@ -56,33 +59,72 @@ impl<'a, T> World<'a, T> {
             inbox,
             lookahead: network.links.lookahead(),
             now: Time::ZERO,
+            open: None,
         })
     }
 
     /// Lets time pass: handles everything that happens before `time`.
     pub fn run_until(&mut self, time: Time) {
+        let _ = self.run_until_or(time, |_| ControlFlow::Continue(()));
+    }
+
+    /// Lets time pass as [`World::run_until`] does, and asks after every few thousand events whether to go on.
+    ///
+    /// Meanwhile, and for good if the answer is no, the world stands between two cuts: all that happens before [`World::now`] has happened, and of
+    /// some nodes more, by less than the lookahead. Counters can be read; nodes cannot be compared. Whoever lets time pass again goes on from there, and
+    /// the history is the same.
+    pub fn run_until_or(
+        &mut self,
+        time: Time,
+        mut watch: impl FnMut(&Self) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         for (id, slot) in self.inbox.drain() {
             let shard = &self.shards[self.plan.shard_of(id) as usize];
             shard.core_mut().wake_from_outside(id, slot);
         }
-        while let Some(index) = self.next_window() {
-            let (start, end) = self.shards[0].core().calendar.span(index);
-            if start >= time {
-                break;
+        let mut asked_at = self.events();
+        while let Some((index, end)) = self.open.or_else(|| self.open_window(time)) {
+            for place in 0..self.shards.len() {
+                while !self.shards[place].run_nodes(end, &mut *self.start) {
+                    watch(self)?;
+                    asked_at = self.events();
+                }
             }
             for shard in &mut self.shards {
-                shard.run_window(index, end.min(time), &mut *self.start);
+                shard.close_window(index);
             }
+            self.open = None;
             self.exchange();
             if end >= time {
                 // What is left of this window lies behind the cut.
                 break;
+            }
+            self.now = self.now.max(end);
+            if self.events() - asked_at >= AT_A_STRETCH {
+                watch(self)?;
+                asked_at = self.events();
             }
         }
         self.now = self.now.max(time);
         for shard in &self.shards {
             shard.core_mut().now = self.now;
         }
+        ControlFlow::Continue(())
+    }
+
+    /// Opens the next window in which something happens, as far as it lies before `time`; nothing happens before it.
+    fn open_window(&mut self, time: Time) -> Option<(u64, Time)> {
+        let index = self.next_window()?;
+        let (start, end) = self.shards[0].core().calendar.span(index);
+        if start >= time {
+            return None;
+        }
+        let end = end.min(time);
+        for shard in &mut self.shards {
+            shard.open_window(index, end);
+        }
+        self.open = Some((index, end));
+        self.open
     }
 
     /// Lets time pass by `duration`.
@@ -172,8 +214,7 @@ impl<'a, T> World<'a, T> {
 
     /// Events and timers that wait for their time: how much is going on. It is kept, not counted, so asking costs nothing.
     pub fn waiting(&self) -> u64 {
-        let waiting = |shard: &Shard<T>| shard.core().calendar.waiting();
-        self.shards.iter().map(waiting).sum()
+        self.shards.iter().map(Shard::waiting).sum()
     }
 
     /// What each node's streams have carried.
@@ -211,7 +252,7 @@ impl<'a, T> World<'a, T> {
         all
     }
 
-    /// Data bytes underway, counted one by one where they wait: in the calendar, at a downlink, for another transmission, or for an earlier
+    /// Data bytes underway, counted one by one where they wait: in the calendar or an open window, at a downlink, for another transmission, or for an earlier
     /// segment.
     pub fn in_flight(&self) -> u64 {
         let shard = |shard: &Shard<T>| {
@@ -222,7 +263,7 @@ impl<'a, T> World<'a, T> {
             let arriving: u64 = lines.map(|lines| lines.data_bytes()).sum();
             let trouble = rare.flat_map(|rare| rare.aside.trouble.values());
             let kept: u64 = trouble.map(|trouble| trouble.kept_bytes()).sum();
-            core.calendar.data_bytes() + outboxes + arriving + kept
+            core.calendar.data_bytes() + shard.left_bytes() + outboxes + arriving + kept
         };
         self.shards.iter().map(shard).sum()
     }

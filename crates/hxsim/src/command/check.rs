@@ -2,15 +2,19 @@ use hxsim::cli;
 use hxsim::figure::FIGURES;
 use hxsim::scenario::Scenario;
 
-use super::{Failure, prepare, print};
+use super::{Failure, prepare, print, warn};
+use crate::Console;
 
 /// `hxsim check`.
-pub(crate) fn check(args: &cli::Check) -> Result<u8, Failure> {
+pub(crate) fn check(args: &cli::Check, console: &Console) -> Result<u8, Failure> {
     let mut code = 0;
     for path in &args.scenarios {
         let checked = Scenario::load(path, &[]).map_err(Failure::usage);
-        match checked.and_then(|scenario| prepare(path, &scenario)) {
-            Ok(_) => print(&format!("{}: ok\n", path.display()))?,
+        match checked.and_then(|scenario| Ok((prepare(path, &scenario)?, scenario))) {
+            Ok(((graph, gossip), scenario)) => {
+                print(&format!("{}: ok\n", path.display()))?;
+                warn(path, &scenario, &graph, &gossip, console);
+            }
             Err(failure) => {
                 eprintln!("{}", failure.message);
                 code = failure.code;

@@ -12,10 +12,13 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use hxsim::gossip::Gossip;
+use hxsim::gossip::{Gossip, footprint};
+use hxsim::progress;
 use hxsim::report::Report;
 use hxsim::scenario::Scenario;
 use hxsim::topology::Graph;
+
+use crate::Console;
 
 /// Why the command cannot do its work, and what it exits with.
 pub(crate) struct Failure {
@@ -55,6 +58,23 @@ fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure>
     let graph = graph.map_err(|error| Failure::scenario(path, &error))?;
     let gossip = Gossip::new(scenario, &graph).map_err(|error| Failure::io(path, &error))?;
     Ok((graph, gossip))
+}
+
+/// Warns of what a run would not tell: links that this seed has not drawn, and too little memory.
+fn warn(path: &Path, scenario: &Scenario, graph: &Graph, gossip: &Gossip, console: &Console) {
+    for (a, b) in scenario.absent_links(graph) {
+        eprintln!(
+            "warning: {}: with seed {} nodes {a} and {b} are no neighbours, so that what is said of the link between them has no effect",
+            path.display(),
+            scenario.seed
+        );
+    }
+    let warning = console
+        .free()
+        .and_then(|free| progress::too_large(&path.display(), footprint(gossip, graph), free));
+    if let Some(warning) = warning {
+        eprintln!("{warning}");
+    }
 }
 
 /// The files of a report, with what belongs into them.

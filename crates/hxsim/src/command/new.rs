@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 
 use hxsim::cli;
 use hxsim::scenario::Scenario;
-use hxsim::template::{self, Dependency};
+use hxsim::template;
 
-use super::{Failure, print};
+use super::{Failure, print, write};
 
 /// `hxsim new`.
 pub(crate) fn new(args: &cli::New) -> Result<u8, Failure> {
@@ -24,9 +24,9 @@ pub(crate) fn new(args: &cli::New) -> Result<u8, Failure> {
 fn new_protocol(args: &cli::NewProtocol) -> Result<(), Failure> {
     let here = Path::new(".").canonicalize();
     let here = here.map_err(|error| Failure::io(Path::new("."), &error))?;
-    let dependency = match &args.hxsim {
+    let checkout = match &args.hxsim {
         Some(path) => match path.canonicalize() {
-            Ok(path) if template::is_checkout(&path) => Dependency::Checkout(path),
+            Ok(path) if template::is_checkout(&path) => path,
             _ => {
                 return Err(Failure::usage(format_args!(
                     "error: {}: no checkout of this project is here\n  = it would have `crates/hxsim` and `crates/simnet`",
@@ -35,11 +35,16 @@ fn new_protocol(args: &cli::NewProtocol) -> Result<(), Failure> {
             }
         },
         None => match template::checkout(&here) {
-            Some(path) => Dependency::Checkout(path.to_owned()),
-            None => Dependency::Registry,
+            Some(path) => path.to_owned(),
+            None => {
+                return Err(Failure::usage(format_args!(
+                    "error: {}: this is not within a checkout of this project, and the new crate depends on one\n  = name it by --hxsim DIR",
+                    here.display()
+                )));
+            }
         },
     };
-    let files = template::protocol(&args.name, &dependency).map_err(Failure::usage)?;
+    let files = template::protocol(&args.name, &checkout).map_err(Failure::usage)?;
     let directory = args
         .path
         .clone()
@@ -67,8 +72,15 @@ fn write_new(directory: &Path, files: &[(String, String)]) -> Result<(), Failure
 
 /// `hxsim man`.
 pub(crate) fn man(args: &cli::Man) -> Result<u8, Failure> {
-    let page = cli::man(&args.command).map_err(Failure::usage)?;
-    print(&page).map(|()| 0)
+    match &args.all {
+        Some(directory) => {
+            for (name, page) in cli::man_pages() {
+                write(&directory.join(name), &page)?;
+            }
+        }
+        None => print(&cli::man(&args.command).map_err(Failure::usage)?)?,
+    }
+    Ok(0)
 }
 
 /// `hxsim schema`.

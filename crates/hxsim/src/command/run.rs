@@ -4,14 +4,14 @@ use hxsim::cli::{self, Format};
 use hxsim::gossip::{self, Gossip};
 use hxsim::progress;
 use hxsim::report::{Env, Outcome, Report};
-use hxsim::run::{self, Run};
+use hxsim::run::{self, Run, Verification};
 use hxsim::scenario::Scenario;
 use hxsim::sweep::{self, Row};
 use hxsim::topology::Graph;
 use simnet::Layout;
 
 use super::watch::Watcher;
-use super::{Failure, NOT_DETERMINISTIC, prepare, print, results, write};
+use super::{Failure, NOT_DETERMINISTIC, prepare, print, results, warn, write};
 use crate::Console;
 
 /// `hxsim run` of one seed.
@@ -19,6 +19,7 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     let mut scenario = Scenario::load(&args.scenario, &args.set).map_err(Failure::usage)?;
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     let (graph, gossip) = prepare(&args.scenario, &scenario)?;
+    warn(&args.scenario, &scenario, &graph, &gossip, console);
     let began = console.elapsed();
     let (mut report, run) = simulate(&args.scenario, &scenario, &graph, &gossip, console)?;
     let wall = console.elapsed() - began;
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     print(&text)?;
     if args.verify && report.outcome != Outcome::Interrupted {
         drop(run);
-        verify(&args.scenario, &scenario, &graph, &gossip, &report)?;
+        verify(&args.scenario, &scenario, &graph, &gossip, &report, console)?;
     } else {
         // The process ends here, and the system takes a million nodes back faster than they could be dropped one by one.
         std::mem::forget(run);
@@ -75,26 +76,36 @@ fn verify(
     graph: &Graph,
     gossip: &Gossip,
     report: &Report,
+    console: &Console,
 ) -> Result<(), Failure> {
-    let verdict = run::verify(gossip, scenario, graph);
-    let verdict = verdict.map_err(|error| Failure::scenario(path, &error))?;
-    match verdict {
-        Ok(digest) if format!("{digest:016x}") != report.digest => Err(Failure {
-            code: NOT_DETERMINISTIC,
-            message: format!(
-                "error: not deterministic: the run above has digest {}, and two runs since have {digest:016x}",
-                report.digest
-            ),
-        }),
-        Ok(digest) => {
+    let mut watcher = Watcher::new(console);
+    let name = format!("verifying {}", scenario.name);
+    let verified = run::verify(gossip, scenario, graph, |status| {
+        watcher.look(|machine| progress::run(&name, &status, machine))
+    });
+    watcher.clear();
+    let (code, message) = match verified.map_err(|error| Failure::scenario(path, &error))? {
+        Verification::Equal(digest) if format!("{digest:016x}") == report.digest => {
             eprintln!(
                 "verified: run again in one piece and in three shards, backwards, the digest is {digest:016x} in both"
             );
-            Ok(())
+            return Ok(());
         }
-        Err(difference) => Err(Failure {
-            code: NOT_DETERMINISTIC,
-            message: format!("error: not deterministic: {difference}"),
-        }),
-    }
+        Verification::Equal(digest) => (
+            NOT_DETERMINISTIC,
+            format!(
+                "error: not deterministic: the run above has digest {}, and two runs since have {digest:016x}",
+                report.digest
+            ),
+        ),
+        Verification::Different(difference) => (
+            NOT_DETERMINISTIC,
+            format!("error: not deterministic: {difference}"),
+        ),
+        Verification::Interrupted(at) => (
+            Outcome::Interrupted.exit_code(),
+            format!("interrupted: not verified; up to {at} there was no difference"),
+        ),
+    };
+    Err(Failure { code, message })
 }

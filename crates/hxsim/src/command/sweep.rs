@@ -1,5 +1,8 @@
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::{Mutex, PoisonError};
 
 use hxsim::cli::{self, Format};
@@ -7,7 +10,7 @@ use hxsim::gossip;
 use hxsim::progress;
 use hxsim::run;
 use hxsim::scenario::Scenario;
-use hxsim::sweep::{self, Plan, Sweep};
+use hxsim::sweep::{self, Failed, Plan, Sweep};
 use simnet::Layout;
 
 use super::watch::Watcher;
@@ -24,9 +27,24 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     let own: Vec<u64> = args.seed.into_iter().collect();
     let seeds = args.seeds.as_ref().map_or(own, |seeds| seeds.0.clone());
     let plan = Plan::load(&args.scenario, &args.set, &args.scan, &seeds);
-    let sweep = simulate(args, plan.map_err(Failure::usage)?, console)?;
+    let (sweep, failure) = match simulate(args, plan.map_err(Failure::usage)?, console) {
+        Ok(sweep) => (sweep, None),
+        Err(failed) => {
+            let sets = failed.sets.iter().map(|set| format!(" and {set}"));
+            let Failure { code, message } = failed.error;
+            let sets: String = sets.collect();
+            let message = format!("{message}, with seed {}{sets}", failed.seed);
+            (*failed.sweep, Some(Failure { code, message }))
+        }
+    };
+    show(args, &sweep, console)?;
+    failure.map_or_else(|| Ok(sweep.exit_code()), Err)
+}
+
+/// Writes and prints what was done.
+fn show(args: &cli::Run, sweep: &Sweep, console: &Console) -> Result<(), Failure> {
     if let Some(directory) = &args.out {
-        for (path, text) in results(directory, &sweep) {
+        for (path, text) in results(directory, sweep) {
             write(&path, &text)?;
         }
     }
@@ -45,14 +63,18 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     if let Some(replay) = replay.filter(|_| args.format != Format::Human) {
         eprintln!("the first run that did not go as it should, once more: {replay}");
     }
-    Ok(sweep.exit_code())
+    Ok(())
 }
 
-fn simulate(args: &cli::Run, plan: Plan, console: &Console) -> Result<Sweep, Failure> {
+fn simulate(args: &cli::Run, plan: Plan, console: &Console) -> Result<Sweep, Failed<Failure>> {
     let path: &Path = &args.scenario;
     let name = plan.name().to_owned();
     let threads = args.threads.unwrap_or_else(|| console.cores());
     let watcher = Mutex::new(Watcher::new(console));
+    let rows = args
+        .out
+        .as_ref()
+        .map(|out| RowsFile::new(rows_path(out, &name)));
     let sweep = sweep::run(
         plan,
         threads.get(),
@@ -61,6 +83,10 @@ fn simulate(args: &cli::Run, plan: Plan, console: &Console) -> Result<Sweep, Fai
             let run = run::run(&gossip, scenario, &graph, Layout::default(), watch);
             let run = run.map_err(|error| Failure::scenario(path, &error))?;
             Ok(gossip::report(&gossip, scenario, &graph, &run))
+        },
+        |plan, row| match &rows {
+            Some(rows) => rows.append(&sweep::jsonl(Some(plan), slice::from_ref(row))),
+            None => Ok(()),
         },
         |pace| match watcher.try_lock() {
             Ok(mut watcher) => watcher.look(|machine| progress::sweep(&name, &pace, machine)),
@@ -72,16 +98,41 @@ fn simulate(args: &cli::Run, plan: Plan, console: &Console) -> Result<Sweep, Fai
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner)
         .clear();
-    sweep.map_err(|failed| {
-        let sets = failed.sets.iter().map(|set| format!(" and {set}"));
-        let Failure { code, message } = failed.error;
-        let message = format!(
-            "{message}, with seed {}{}",
-            failed.seed,
-            sets.collect::<String>()
-        );
-        Failure { code, message }
-    })
+    sweep
+}
+
+/// The rows of a sweep while it goes on, as its runs end: whatever becomes of the command, they are there. At its end they are put in order.
+struct RowsFile {
+    path: PathBuf,
+    file: Mutex<Option<File>>,
+}
+
+impl RowsFile {
+    const fn new(path: PathBuf) -> Self {
+        let file = Mutex::new(None);
+        Self { path, file }
+    }
+
+    /// Appends a row; the first one takes the place of whatever was there.
+    fn append(&self, row: &str) -> Result<(), Failure> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = match &mut *file {
+            Some(file) => file.write_all(row.as_bytes()),
+            None => create(&self.path)
+                .and_then(|created| file.insert(created).write_all(row.as_bytes())),
+        };
+        written.map_err(|error| Failure::io(&self.path, &error))
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    File::create(path)
+}
+
+/// Where the rows of a sweep go as JSON Lines.
+fn rows_path(directory: &Path, name: &str) -> PathBuf {
+    directory.join(format!("{name}.jsonl"))
 }
 
 /// The files of a sweep, with what belongs into them.
@@ -91,7 +142,10 @@ fn results(directory: &Path, sweep: &Sweep) -> [(PathBuf, String); 4] {
     [
         (path("json"), sweep.json()),
         (path("csv"), sweep::csv(plan, &sweep.rows)),
-        (path("jsonl"), sweep::jsonl(plan, &sweep.rows)),
+        (
+            rows_path(directory, sweep.plan.name()),
+            sweep::jsonl(plan, &sweep.rows),
+        ),
         (path("svg"), sweep.svg()),
     ]
 }

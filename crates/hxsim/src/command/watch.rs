@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use hxsim::progress::{Machine, Rhythm};
+use hxsim::progress::{Machine, Rhythm, fitted};
 
 use crate::Console;
 
@@ -19,7 +19,7 @@ impl<'a> Watcher<'a> {
         Self {
             console,
             began: console.elapsed(),
-            rhythm: Rhythm::new(console.is_watched()),
+            rhythm: Rhythm::new(console.columns().is_some()),
         }
     }
 
@@ -29,9 +29,10 @@ impl<'a> Watcher<'a> {
         if self.rhythm.is_due(elapsed) {
             let resident = self.console.resident();
             let line = line(Machine { elapsed, resident });
-            match self.console.is_watched() {
-                true => eprint!("\r\x1b[K{line}"),
-                false => eprintln!("{line}"),
+            match self.console.columns() {
+                // The last column stays free: whoever writes there may be on the next line.
+                Some(columns) => eprint!("\r\x1b[K{}", fitted(&line, columns - 1)),
+                None => eprintln!("{line}"),
             }
         }
         match self.console.is_interrupted() {
@@ -47,7 +48,7 @@ impl<'a> Watcher<'a> {
 
     /// Takes away the line that a terminal still shows.
     pub(super) fn clear(self) {
-        if self.rhythm.has_shown() && self.console.is_watched() {
+        if self.rhythm.has_shown() && self.console.columns().is_some() {
             eprint!("\r\x1b[K");
         }
     }

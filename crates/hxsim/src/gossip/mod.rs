@@ -4,6 +4,7 @@
 //! gives it, publishes that again, what it had evicted too, and knows nothing else of its last life.
 
 mod account;
+mod footprint;
 mod host;
 mod item_set;
 mod seated;
@@ -23,6 +24,7 @@ use crate::topology::Graph;
 use crate::workload::Item;
 
 pub use account::report;
+pub use footprint::footprint;
 pub use host::SimHost;
 use item_set::ItemSet;
 pub use seated::Seated;

@@ -102,7 +102,8 @@ fn span(
     };
     let place = value.place.clone();
     if span.mean().is_zero() {
-        problems.add(&place, "this must be more than zero", "");
+        let hint = format!("for example {example}");
+        problems.add(&place, "this must be more than zero", hint);
         return None;
     }
     Some(Located { value: span, place })

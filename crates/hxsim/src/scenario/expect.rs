@@ -1,8 +1,9 @@
 //! `[expect]`: what the figures of a run shall be.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use simnet::{Lives, NodeId, Probability, Time};
+use simnet::{Fault, Lives, NodeId, Probability, Schedule, Time};
 
 use super::document::Value;
 use super::quantity::{DURATIONS, scaled, text};
@@ -20,6 +21,9 @@ pub(super) struct Ground<'a> {
     pub(super) horizon: Option<Time>,
     pub(super) topology: Option<&'a Topology>,
     pub(super) workload: Option<Option<&'a Workload>>,
+    pub(super) seed: u64,
+    /// What goes wrong by `[[fault]]`.
+    pub(super) schedule: &'a Schedule,
     /// Who comes and goes, but for what `[churn]` draws.
     pub(super) lives: &'a Lives,
     /// Nothing goes wrong at all.
@@ -156,6 +160,17 @@ impl Ground<'_> {
                 // What is wrong with the horizon is told where it stands.
                 None => return Ok(()),
             },
+            Limit::Hops => match self.nodes.filter(|_| self.calm) {
+                Some(nodes) => (
+                    Some(Ratio::new(u64::from(nodes) - 1, 1)),
+                    format!(
+                        "no way through {nodes} nodes has more than {} hops",
+                        nodes - 1
+                    ),
+                ),
+                // Whoever comes back may get once more what it has passed on.
+                None => (None, format!("`{}` is 0 or more", figure.name)),
+            },
         };
         match condition.foregone(greatest) {
             None => Ok(()),
@@ -175,6 +190,9 @@ impl Ground<'_> {
             Needs::Delivery => self
                 .nothing_published(workload)
                 .or_else(|| self.nothing_to_deliver(workload?)),
+            Needs::Coverage if self.is_cut_off(figure, workload?) => {
+                Some("a partition that never heals keeps too many nodes from what is published")
+            }
             Needs::Pairs | Needs::Coverage | Needs::Kept | Needs::Complete | Needs::Payload => self
                 .nothing_published(workload)
                 .or_else(|| self.nothing_to_deliver(workload?))
@@ -199,6 +217,48 @@ impl Ground<'_> {
                 all.then_some("every node holds everything from the start")
             }
         }
+    }
+
+    /// Whether partitions that stand from the start to the end leave too few nodes within reach of those that hold something for so many pairs to be
+    /// delivered as the figure's name says.
+    fn is_cut_off(&self, figure: &Figure, workload: &Workload) -> bool {
+        let percent: Option<u64> = figure.name.strip_prefix('t').and_then(|it| it.parse().ok());
+        let (Some(percent), Some(nodes)) = (percent, self.nodes) else {
+            return false;
+        };
+        let sides = self.schedule.faults.iter().filter_map(|fault| match fault {
+            Fault::Partition {
+                at: Time::ZERO,
+                until: None,
+                groups,
+            } => Some(groups),
+            _ => None,
+        });
+        // Which side of each of them a node is on; 0 is that of all that no group names.
+        let mut side = vec![Vec::new(); nodes as usize];
+        for groups in sides {
+            side.iter_mut().for_each(|side| side.push(0));
+            for (number, group) in (1..).zip(groups) {
+                for node in group {
+                    side[*node as usize].pop();
+                    side[*node as usize].push(number);
+                }
+            }
+        }
+        // If files cannot be read the run says so.
+        let items = match side.first() {
+            Some(first) if !first.is_empty() => workload.items(nodes, self.seed),
+            _ => return false,
+        };
+        let (mut reached, mut all) = (0, 0);
+        for item in items.unwrap_or_default() {
+            let sides: BTreeSet<_> = item.holders.iter().map(|it| &side[*it as usize]).collect();
+            let holders = item.holders.len() as u64;
+            let within = side.iter().filter(|side| sides.contains(side)).count() as u64;
+            reached += within - holders;
+            all += u64::from(nodes) - holders;
+        }
+        100 * reached < percent * all
     }
 
     /// Figures of pairs are those of nodes that are up at the end.

@@ -8,7 +8,7 @@ use simnet::{Fault, Lives, NodeId, Schedule, Time};
 use super::Eviction;
 use super::document::{Content, Value};
 use super::quantity::{bodies, duration, nodes as node_set, pair, time, word};
-use super::read::within;
+use super::read::before_end;
 use super::section::{Located, Problems, Section, Wrong};
 use crate::diagnostic::Place;
 use crate::workload::Workload;
@@ -21,6 +21,8 @@ pub(super) struct Faults {
     pub(super) numbers: Vec<u32>,
     pub(super) lives: Lives,
     pub(super) evictions: Vec<Located<Eviction>>,
+    /// The links that are cut, each where it is named.
+    pub(super) cuts: Vec<Located<(NodeId, NodeId)>>,
 }
 
 impl Faults {
@@ -41,6 +43,15 @@ pub(super) fn read(
     for (number, section) in (0..).zip(sections) {
         let place = section.place().clone();
         match fault(problems, section, nodes, horizon) {
+            Some(What::Cut(at, between)) => {
+                places.push(place);
+                all.numbers.push(number);
+                all.schedule.faults.push(Fault::Cut {
+                    at,
+                    between: between.value,
+                });
+                all.cuts.push(between);
+            }
             Some(What::Faults(faults)) => {
                 places.resize(places.len() + faults.len(), place);
                 all.numbers.resize(places.len(), number);
@@ -106,6 +117,7 @@ pub(super) fn check_evictions(
 /// What one `[[fault]]` comes to.
 enum What {
     Faults(Vec<Fault>),
+    Cut(Time, Located<(NodeId, NodeId)>),
     /// Its place is that of the bodies.
     Eviction(Located<Eviction>),
 }
@@ -139,19 +151,16 @@ fn fault(
     let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
     let at = section.required(problems, "at", "at = \"1s\"", time);
-    let at = within(problems, at, horizon);
+    let at = before_end(problems, at, horizon);
     let what = match kind.value {
         Kind::Partition => {
-            let partition = partition(problems, &mut section, nodes, at);
+            let partition = partition(problems, &mut section, nodes, at, horizon);
             partition.map(|partition| What::Faults(vec![partition]))
         }
         Kind::Cut => {
             let example = "between = [0, 1]";
             let between = section.required(problems, "between", example, pair(nodes));
-            between.zip(at).map(|(between, at)| {
-                let between = between.value;
-                What::Faults(vec![Fault::Cut { at, between }])
-            })
+            between.zip(at).map(|(between, at)| What::Cut(at, between))
         }
         Kind::Life(of) => life(problems, &mut section, nodes, at, horizon, of),
         Kind::Evict => eviction(problems, &mut section, nodes, at),
@@ -176,7 +185,7 @@ fn life(
         value: at + value,
         place,
     });
-    let lasts = within(problems, last, horizon).map_or(Duration::ZERO, |last| last.since(at));
+    let lasts = before_end(problems, last, horizon).map_or(Duration::ZERO, |last| last.since(at));
     let gaps = nodes.len().saturating_sub(1).max(1) as u128;
     let faults = (0..).zip(nodes).map(|(number, node): (u128, _)| {
         let after = lasts.as_nanos() * number / gaps;
@@ -207,8 +216,15 @@ fn partition(
     section: &mut Section<'_>,
     nodes: Option<u32>,
     at: Option<Time>,
+    horizon: Option<Time>,
 ) -> Option<Fault> {
     let until = section.optional(problems, "until", time);
+    if let (Some(Located { value, place }), Some(end)) = (&until, horizon)
+        && *value >= end
+    {
+        let hint = "leave it out: within this run the partition never heals";
+        problems.add(place, format!("the run ends at {end}, before this"), hint);
+    }
     if let (Some(Located { value, place }), Some(at)) = (&until, at)
         && *value <= at
     {

@@ -27,15 +27,16 @@ mod topology;
 mod workload;
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use simnet::{Link, Links, NodeId, Schedule, StreamModel, Time};
+use simnet::{Fault, Link, Links, NodeId, Schedule, StreamModel, Time};
 
 use crate::churn::Churn;
-use crate::diagnostic::{BadScenario, Diagnostic, Place, Source};
+use crate::diagnostic::{BadScenario, Diagnostic, Place, Source, nearest};
 use crate::expect::Expectation;
-use crate::topology::Topology;
+use crate::topology::{Graph, Topology};
 use crate::workload::Workload;
 
 /// Everything that decides a run: the same scenario is the same history.
@@ -206,6 +207,20 @@ impl Scenario {
         schedule
     }
 
+    /// The links that the scenario cuts or says something of, but that this graph does not have: what is said of them has no effect.
+    pub fn absent_links(&self, graph: &Graph) -> Vec<(NodeId, NodeId)> {
+        let cuts = self.schedule.faults.iter().filter_map(|fault| match fault {
+            Fault::Cut { between, .. } => Some(*between),
+            _ => None,
+        });
+        let named = cuts.chain(self.links.exceptions.keys().copied());
+        let named = named.map(|(a, b)| (a.min(b), a.max(b)));
+        let mut absent: Vec<_> = named.filter(|(a, b)| !graph.has_edge(*a, *b)).collect();
+        absent.sort_unstable();
+        absent.dedup();
+        absent
+    }
+
     /// What a fault is called, by its place in [`Scenario::faults`]: as `--set` calls it if it can be set.
     pub fn fault_name(&self, place: usize) -> String {
         if place >= self.schedule.faults.len() {
@@ -223,11 +238,11 @@ impl Scenario {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let message = format!("cannot be read: {}", error.kind());
+                let (message, hint) = unreadable(path, &error);
                 let unreadable = Diagnostic {
                     place: Place::whole(0),
                     message,
-                    hint: String::new(),
+                    hint,
                 };
                 let text = String::new();
                 let sources = vec![Source { name, text }];
@@ -275,6 +290,46 @@ impl Scenario {
         let scenario = read::scenario(&mut problems, &root, path);
         problems.into_result(scenario)
     }
+}
+
+/// What is wrong with a file that cannot be read, and what was meant perhaps.
+fn unreadable(path: &Path, error: &io::Error) -> (String, String) {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let places = [directory, Path::new("sims")];
+            let meant = places.iter().find_map(|place| {
+                let known = scenarios_in(place);
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                Some(place.join(nearest(&name, &known)?))
+            });
+            let hint = meant.map_or_else(String::new, |meant| {
+                format!("did you mean {}?", meant.with_extension("toml").display())
+            });
+            ("there is no such file".into(), hint)
+        }
+        io::ErrorKind::IsADirectory => {
+            let all = path.join("*.toml").display().to_string();
+            (
+                "this is a directory".into(),
+                format!("its scenarios are {all}"),
+            )
+        }
+        kind => (format!("cannot be read: {kind}"), String::new()),
+    }
+}
+
+/// The names of a directory's scenarios, sorted; none if it cannot be read.
+fn scenarios_in(directory: &Path) -> Vec<String> {
+    // The path to here is empty.
+    let listed = fs::read_dir(Path::new(".").join(directory));
+    let paths = listed.into_iter().flatten().flatten().map(|it| it.path());
+    let scenarios = paths.filter(|path| path.extension().is_some_and(|it| it == "toml"));
+    let names = scenarios.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
 }
 
 impl Default for NodeOptions {

@@ -13,16 +13,24 @@ use super::quantity::{
 };
 use super::region::{self, Matrix, Named};
 use super::section::{Located, Problems, Section, Wrong};
+use crate::diagnostic::Place;
+
+/// Links, how streams use them, and where those between two nodes are named.
+pub(super) struct Network {
+    pub(super) links: Links,
+    pub(super) stream: StreamModel,
+    pub(super) named: Vec<Located<(NodeId, NodeId)>>,
+}
 
 pub(super) fn read(
     problems: &mut Problems,
     root: &mut Section<'_>,
     nodes: Option<u32>,
     directory: &Path,
-) -> Option<(Links, StreamModel)> {
+) -> Option<Network> {
     let example = "network.latency = \"10ms\"";
     let mut section = root.required_section(problems, "network", "`[network]`", example)?;
-    let matrix = region::matrix(problems, &mut section);
+    let matrix = region::matrix(problems, &mut section, directory);
     let default = default(problems, &mut section, matrix.as_ref(), directory);
     let access = access(problems, &mut section, Access::default());
     let mut named = region::read(problems, &mut section, nodes, matrix.as_ref(), access);
@@ -32,7 +40,8 @@ pub(super) fn read(
         link.loss = base.loss;
         link.bandwidth = base.bandwidth;
     }
-    let exceptions = exceptions(problems, &mut section, nodes, directory, &base, &mut named);
+    let (exceptions, between) =
+        exceptions(problems, &mut section, nodes, directory, &base, &mut named);
     let access_exceptions = access_exceptions(problems, &mut section, nodes, access);
     let stream = match section.section(problems, "stream", "`[network.stream]`") {
         Some(section) => stream(problems, section),
@@ -46,7 +55,11 @@ pub(super) fn read(
         access,
         access_exceptions,
     };
-    Some((links, stream))
+    Some(Network {
+        links,
+        stream,
+        named: between,
+    })
 }
 
 /// `[[network.link]]`: links that are others. Those between regions go to the regions.
@@ -57,9 +70,11 @@ fn exceptions(
     directory: &Path,
     base: &Link,
     named: &mut Named,
-) -> BTreeMap<(NodeId, NodeId), Link> {
+) -> Exceptions {
     let has_matrix = network.has("matrix");
     let mut exceptions = BTreeMap::new();
+    let mut between = Vec::new();
+    let mut said_before = BTreeMap::new();
     for mut section in network.sections(problems, "link", "`[[network.link]]`") {
         let ends = ends(problems, &mut section, nodes, named);
         let said = said(problems, &mut section, directory);
@@ -67,9 +82,15 @@ fn exceptions(
             let hint = "the matrix says nothing of a single link";
             problems.add(section.place(), "`[[network.link]]` lacks `latency`", hint);
         }
+        let place = section.place().clone();
         section.close(problems);
+        if let Some(ends) = &ends {
+            twice(problems, &mut said_before, ends, &place);
+        }
         match (ends, said) {
             (Some(Ends::Nodes(pairs)), Some(said)) => {
+                let value = pairs[0];
+                between.push(Located { value, place });
                 exceptions.extend(pairs.into_iter().map(|pair| (pair, said.over(base))));
             }
             (Some(Ends::Regions(pairs)), Some(said)) => {
@@ -81,7 +102,44 @@ fn exceptions(
             _ => {}
         }
     }
-    exceptions
+    (exceptions, between)
+}
+
+/// The links that are said to be others, by their ends, and where each is named.
+type Exceptions = (
+    BTreeMap<(NodeId, NodeId), Link>,
+    Vec<Located<(NodeId, NodeId)>>,
+);
+
+/// Tells of a direction that an earlier section has spoken of: it would not be seen which of the two holds.
+fn twice(
+    problems: &mut Problems,
+    before: &mut BTreeMap<(bool, u64, u64), Place>,
+    ends: &Ends,
+    place: &Place,
+) {
+    let directions: Vec<_> = match ends {
+        Ends::Nodes(pairs) => pairs
+            .iter()
+            .map(|&(a, b)| (false, a.into(), b.into()))
+            .collect(),
+        Ends::Regions(pairs) => pairs
+            .iter()
+            .map(|&(a, b)| (true, a as u64, b as u64))
+            .collect(),
+    };
+    let first = directions.iter().find_map(|it| before.get(it)).cloned();
+    if let Some(first) = first {
+        let message = "a link of this direction is there already";
+        let hint = format!(
+            "it begins at {}; say all in one, or leave out the other",
+            problems.position(&first)
+        );
+        problems.add(place, message, hint);
+    }
+    for direction in directions {
+        before.entry(direction).or_insert_with(|| place.clone());
+    }
 }
 
 /// `[[network.node]]`: nodes whose lines are others.

@@ -291,8 +291,30 @@ pub(super) fn size(value: &Value) -> Result<u32, Wrong> {
         Content::Text(text) => scaled(text, &UNITS),
         _ => return Err(Wrong::kind(value, hint)),
     };
-    let bytes = bytes.ok_or_else(|| Wrong::new("this is no number of bytes", hint))?;
+    let bytes = bytes.ok_or_else(|| {
+        let hint = meant(value, "").unwrap_or_else(|| hint.into());
+        Wrong::new("this is no number of bytes", hint)
+    })?;
     u32::try_from(bytes).map_err(|_| Wrong::new("this is too large", "less than 4 GiB"))
+}
+
+/// What somebody meant who wrote a unit of powers of ten, or one that looks like it.
+fn meant(value: &Value, a_second: &str) -> Option<String> {
+    let Content::Text(text) = &value.content else {
+        return None;
+    };
+    let (front, rest) = text.split_at(text.find(char::is_alphabetic)?);
+    let unit = rest.split('/').next().unwrap_or_default();
+    let binary = match unit.trim().to_ascii_lowercase().as_str() {
+        "k" | "kb" | "kib" => "KiB",
+        "m" | "mb" | "mib" => "MiB",
+        "g" | "gb" | "gib" => "GiB",
+        _ => return None,
+    };
+    Some(format!(
+        "did you mean `{}{binary}{a_second}`?",
+        front.trim()
+    ))
 }
 
 /// How many bytes pass in a second.
@@ -311,7 +333,10 @@ pub(super) fn bandwidth(value: &Value) -> Result<Bandwidth, Wrong> {
         return Err(Wrong::kind(value, hint));
     };
     let bytes = scaled(text, &UNITS);
-    let bytes = bytes.ok_or_else(|| Wrong::new(format!("`{text}` is no bandwidth"), hint))?;
+    let bytes = bytes.ok_or_else(|| {
+        let hint = meant(value, "/s").unwrap_or_else(|| hint.into());
+        Wrong::new(format!("`{text}` is no bandwidth"), hint)
+    })?;
     let hint = "leave it out if nothing is limited";
     Bandwidth::per_second(bytes).ok_or_else(|| Wrong::new("nothing would ever pass", hint))
 }

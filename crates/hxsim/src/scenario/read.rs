@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use simnet::{Links, Time};
+use simnet::{NodeId, Time};
 
 use super::document::Value;
 use super::quantity::{integer, node_count, positive_duration, sentence, time, word};
@@ -12,6 +12,7 @@ use super::{
     Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, churn, expect, fault, measure,
     network, topology, workload,
 };
+use crate::topology::Topology;
 
 /// Reads everything, so that all mistakes are found; `None` only if a diagnostic says why.
 pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Option<Scenario> {
@@ -43,6 +44,8 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         horizon,
         topology: topology.as_ref(),
         workload: published,
+        seed,
+        schedule: &faults.schedule,
         lives: &faults.lives,
         calm: faults.is_empty() && churn.is_none(),
         measured: measure.is_some(),
@@ -50,7 +53,16 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
     let expect = expect::read(problems, &mut section, &ground);
     section.close(problems);
 
-    let (links, stream): (Links, _) = network?;
+    let mut named = faults.cuts;
+    named.extend(
+        network
+            .iter()
+            .flat_map(|network| network.named.iter().cloned()),
+    );
+    if let (Some(topology), Some(count)) = (&topology, count) {
+        strangers(problems, &named, topology, count);
+    }
+    let network = network?;
     Some(Scenario {
         name: path.file_stem().map_or_else(
             || "unnamed".to_owned(),
@@ -60,8 +72,8 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         nodes: count?,
         seed,
         topology: topology?,
-        links,
-        stream,
+        links: network.links,
+        stream: network.stream,
         workload,
         node,
         run: run?,
@@ -72,6 +84,36 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         evictions: faults.evictions.into_iter().map(|it| it.value).collect(),
         expect,
     })
+}
+
+/// Tells of links between nodes that are no neighbours, if all graphs of this topology are the same.
+fn strangers(
+    problems: &mut Problems,
+    named: &[Located<(NodeId, NodeId)>],
+    topology: &Topology,
+    nodes: u32,
+) {
+    if named.is_empty() || topology.is_drawn() {
+        return;
+    }
+    // What is wrong with the topology is told where it stands.
+    let Ok(graph) = topology.graph(nodes, 0) else {
+        return;
+    };
+    for Located {
+        value: (a, b),
+        place,
+    } in named
+    {
+        if !graph.has_edge(*a, *b) {
+            let message = format!("nodes {a} and {b} are no neighbours");
+            let hint = match graph.neighbours(*a) {
+                [] => format!("node {a} has none"),
+                [first, ..] => format!("a neighbour of node {a} is node {first}"),
+            };
+            problems.add(place, message, hint);
+        }
+    }
 }
 
 fn node(problems: &mut Problems, root: &mut Section<'_>) -> NodeOptions {
@@ -159,6 +201,21 @@ pub(super) fn within(
         );
     }
     Some(value)
+}
+
+/// An instant at which something can still happen.
+pub(super) fn before_end(
+    problems: &mut Problems,
+    at: Option<Located<Time>>,
+    horizon: Option<Time>,
+) -> Option<Time> {
+    if let (Some(Located { value, place }), Some(end)) = (&at, horizon)
+        && *value == end
+    {
+        let hint = format!("earlier than the horizon, {end}");
+        problems.add(place, "the run ends before this happens", hint);
+    }
+    within(problems, at, horizon)
 }
 
 /// `key`, or zero.

@@ -1,15 +1,18 @@
-//! `[[network.region]]`: groups of nodes, and a matrix of the latencies between them that comes with the command.
+//! `[[network.region]]`: groups of nodes, and a matrix of the latencies between them, which comes with the command or in a file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use simnet::{Access, Jitter, Link, Members, NodeId, Quantiles, Region, Regions};
 
 use super::document::{Content, Value};
 use super::network;
-use super::quantity::{integer, milliseconds, nodes as node_set, sentence, two, word};
+use super::quantity::{integer, milliseconds, nodes as node_set, sentence, text, two};
 use super::section::{Located, Problems, Section, Wrong};
 use crate::diagnostic::{Place, code_lines};
+use crate::report::quantity::things;
 
 /// Regions as the scenario names them.
 #[derive(Default)]
@@ -20,40 +23,95 @@ pub(super) struct Named {
 
 /// Round trips between places.
 pub(super) struct Matrix {
-    names: Vec<&'static str>,
+    names: Vec<String>,
     /// From each place to each.
     round_trips: Vec<Duration>,
 }
 
-/// The matrix that a scenario asks for.
-#[derive(Clone, Copy)]
-enum Shipped {
-    Wan,
+/// The matrix that the section names, if it does: that which comes with the command, or a file.
+pub(super) fn matrix(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    directory: &Path,
+) -> Option<Matrix> {
+    let named = section.optional(problems, "matrix", |value| {
+        let name = text(value)?;
+        match name.contains(['.', '/']) || name == WAN {
+            true => Ok(name),
+            false => {
+                let wrong = Wrong::unknown("matrix", &name, &[WAN]);
+                let hint = format!("or a file such as \"round-trips.txt\"; {}", wrong.hint);
+                Err(Wrong { hint, ..wrong })
+            }
+        }
+    })?;
+    let (name, content) = match named.value == WAN {
+        true => (WAN.into(), include_str!("wan.txt").into()),
+        false => problems.read_file(&named, directory)?,
+    };
+    let source = problems.add_source(name, content);
+    Matrix::read(problems, source)
 }
 
-/// The matrix that the section names, if it does.
-pub(super) fn matrix(problems: &mut Problems, section: &mut Section<'_>) -> Option<Matrix> {
-    let matrix = word("matrix", &[("wan", Shipped::Wan)]);
-    let Shipped::Wan = section.optional(problems, "matrix", matrix)?.value;
-    Some(wan())
-}
-
-fn wan() -> Matrix {
-    Matrix::parse(include_str!("wan.txt"))
-}
+/// The matrix that comes with the command.
+const WAN: &str = "wan";
 
 impl Matrix {
-    fn parse(text: &'static str) -> Self {
-        let mut names = Vec::new();
-        let mut round_trips = Vec::new();
-        for (_, line) in code_lines(text) {
+    /// Reads a table of round trips in milliseconds: a line a place, its name and then how far it is to each place, in the order of the lines. All that is wrong is
+    /// shown in it.
+    fn read(problems: &mut Problems, source: usize) -> Option<Self> {
+        let content = problems.text(source).to_owned();
+        let count = code_lines(&content).count();
+        let mut matrix = Self {
+            names: Vec::new(),
+            round_trips: Vec::new(),
+        };
+        let mut is_right = true;
+        let mut wrong = |place: &Place, message: String, hint: String| {
+            is_right = false;
+            problems.add(place, message, hint);
+        };
+        for (span, line) in code_lines(&content) {
+            let start = span.start;
+            let place = Place::bytes(source, span);
             let mut words = line.split_whitespace();
-            names.extend(words.next());
-            let numbers = words.map(|word| milliseconds(word).expect("a shipped matrix is right"));
-            round_trips.extend(numbers);
+            let name = words.next().unwrap_or_default().to_owned();
+            if matrix.names.contains(&name) {
+                let hint = "each has one line".into();
+                wrong(&place, format!("there is a place `{name}` already"), hint);
+            }
+            matrix.names.push(name);
+            let words: Vec<_> = words.collect();
+            if words.len() != count {
+                let have = things(words.len() as u64, "round trip", "round trips");
+                let message = format!("this line has {have}");
+                let hint = format!("there are {count} places: one to each of them");
+                wrong(&place, message, hint);
+            }
+            for word in words {
+                match milliseconds(word) {
+                    Some(round_trip) if ROUND_TRIPS.contains(&round_trip) => {
+                        matrix.round_trips.push(round_trip);
+                    }
+                    _ => {
+                        let message = format!("`{word}` is no round trip");
+                        let hint = "write milliseconds, from 0.01 to 60000".into();
+                        // Words are parts of the line.
+                        let at = start + (word.as_ptr().addr() - line.as_ptr().addr());
+                        wrong(&Place::bytes(source, at..at + word.len()), message, hint);
+                    }
+                }
+            }
         }
-        assert_eq!(round_trips.len(), names.len().pow(2), "it is a square");
-        Self { names, round_trips }
+        if count == 0 {
+            let hint = "write a line a place: its name, and the round trip to each place";
+            wrong(
+                &Place::bytes(source, 0..0),
+                "there is no place here".into(),
+                hint.into(),
+            );
+        }
+        is_right.then_some(matrix)
     }
 
     /// The links between these places, by where they stand.
@@ -75,13 +133,16 @@ impl Matrix {
         let one_way = self.round_trips[from * self.names.len() + to] / 2;
         let median = one_way / 50;
         let quantiles = Quantiles::log_normal(median, 700_000);
-        let quantiles = quantiles.expect("a shipped matrix is right");
+        let quantiles = quantiles.expect("no round trip is as long as what cannot be drawn");
         Link {
             jitter: Jitter::Quantiles(quantiles.into()),
             ..Link::constant(one_way - median)
         }
     }
 }
+
+/// Links take time, and nobody waits for longer.
+const ROUND_TRIPS: RangeInclusive<Duration> = Duration::from_micros(10)..=Duration::from_secs(60);
 
 impl Named {
     /// A region by its name.
@@ -133,7 +194,7 @@ pub(super) fn read(
     }
     if let Some(matrix) = matrix {
         if is_matrix_alone {
-            named.names = matrix.names.iter().map(ToString::to_string).collect();
+            named.names.clone_from(&matrix.names);
             let everywhere = Region {
                 members: Members::Weight(1),
                 access: None,
@@ -162,8 +223,9 @@ fn name(
             return Err(Wrong::new(message, "each has a name of its own"));
         }
         match matrix {
-            Some(matrix) if !matrix.names.contains(&name.as_str()) => {
-                Err(Wrong::unknown("place of the matrix", &name, &matrix.names))
+            Some(matrix) if !matrix.names.contains(&name) => {
+                let known: Vec<&str> = matrix.names.iter().map(String::as_str).collect();
+                Err(Wrong::unknown("place of the matrix", &name, &known))
             }
             _ => Ok(name),
         }
@@ -180,7 +242,9 @@ fn members(
     let weight = section.optional(problems, "weight", integer(1));
     let named = section.optional(problems, "nodes", |value| {
         let named = node_set(nodes)(value)?;
-        match named.iter().find(|&&node| !taken.insert(node)) {
+        // All are taken, so that none of them is told to be in no region as well.
+        let twice: Vec<_> = named.iter().filter(|&&node| !taken.insert(node)).collect();
+        match twice.first() {
             Some(node) => Err(Wrong::new(
                 format!("node {node} is in another region"),
                 "a node belongs to one",
@@ -224,6 +288,16 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Source;
+
+    fn wan() -> Matrix {
+        let source = Source {
+            name: WAN.into(),
+            text: include_str!("wan.txt").into(),
+        };
+        let mut problems = Problems::new(vec![source], Vec::new());
+        Matrix::read(&mut problems, 0).expect("the shipped matrix is right")
+    }
 
     #[test]
     fn the_shipped_matrix_is_square_nearly_symmetric_and_faster_than_no_light() {
@@ -250,7 +324,7 @@ mod tests {
     #[test]
     fn the_median_of_a_link_is_half_the_round_trip() {
         let matrix = wan();
-        let place = |name| matrix.names.iter().position(|it| *it == name);
+        let place = |name| matrix.names.iter().position(|it| it == name);
         let (london, sydney) = (
             place("london").expect("it is there"),
             place("sydney").expect("so is it"),

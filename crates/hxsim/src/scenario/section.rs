@@ -1,10 +1,11 @@
 //! Reads the entries of one table, and remembers what was asked for, so that what nobody asked for can be told as unknown.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::document::{Content, Table, Value};
-use crate::diagnostic::{BadScenario, Diagnostic, Place, Source, nearest};
+use crate::diagnostic::{BadScenario, Diagnostic, Place, Source, nearest, position};
 
 /// The mistakes found so far, and the texts they stand in.
 pub(super) struct Problems {
@@ -68,10 +69,19 @@ impl Problems {
         });
     }
 
+    /// Where something stands, for messages about something else.
+    pub(super) fn position(&self, place: &Place) -> String {
+        position(&self.sources, place)
+    }
+
     /// One more text that mistakes can stand in.
     pub(super) fn add_source(&mut self, name: String, text: String) -> usize {
         self.sources.push(Source { name, text });
         self.sources.len() - 1
+    }
+
+    pub(super) fn text(&self, source: usize) -> &str {
+        &self.sources[source].text
     }
 
     /// The path and the text of a file that the scenario names relative to its directory.
@@ -84,7 +94,10 @@ impl Problems {
         match fs::read_to_string(&path) {
             Ok(text) => Some((path.display().to_string(), text)),
             Err(error) => {
-                let message = format!("`{}` cannot be read: {}", path.display(), error.kind());
+                let message = match error.kind() {
+                    io::ErrorKind::NotFound => format!("there is no file `{}`", path.display()),
+                    kind => format!("`{}` cannot be read: {kind}", path.display()),
+                };
                 let hint = "paths are relative to the scenario's directory";
                 self.add(&file.place, message, hint);
                 None

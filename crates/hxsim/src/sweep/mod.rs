@@ -4,6 +4,7 @@
 //! row is kept, so that neither the output nor the memory depends on the number of threads.
 
 mod arguments;
+mod board;
 mod human;
 mod json;
 mod picture;
@@ -11,21 +12,17 @@ mod rows;
 mod stats;
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use crate::diagnostic::{BadScenario, Diagnostic, Place};
 use crate::expect::Expectation;
 use crate::figure::{FIGURES, Figure};
 use crate::metrics::{Point as CurvePoint, Ratio};
 use crate::report::{EXPECTATION_MISSED, Outcome, Report};
-use crate::run::Status;
 use crate::scenario::Scenario;
 
 pub use arguments::{Parameter, RUNS_MAX, parameters, seeds};
+pub use board::{Failed, Pace, run};
 pub use rows::{csv, jsonl};
 pub use stats::Summary;
 
@@ -70,17 +67,6 @@ pub struct Row {
     pub met: Vec<(Expectation, Option<bool>)>,
 }
 
-/// How a sweep gets on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// Runs that are over.
-    pub done: usize,
-    /// Runs there are to do.
-    pub of: usize,
-    /// Events handled in all of them.
-    pub events: u64,
-}
-
 /// A sweep that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sweep {
@@ -104,24 +90,13 @@ struct Curve {
 /// A picture with more curves is but a blot.
 const CURVES_MAX: usize = 100;
 
-/// A run that could not be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed<E> {
-    /// What its point sets.
-    pub sets: Vec<String>,
-    /// Its seed.
-    pub seed: u64,
-    /// Why.
-    pub error: E,
-}
-
 impl Plan {
     /// Reads the scenario once for each point, `scans` being what `-L` takes and `sets` what `--set` takes; `seeds` stand in for the scenario's
     /// own if there are any.
     ///
     /// # Errors
     ///
-    /// The mistakes of the first point that has some.
+    /// The mistakes of all points, each of them once.
     pub fn load(
         path: &Path,
         sets: &[String],
@@ -137,24 +112,33 @@ impl Plan {
             None => Scenario::load(path, sets),
         };
         let mut points = Vec::new();
+        let mut wrong = None;
         for choice in choices(&parameters) {
             let scanned = parameters.iter().zip(&choice);
             let mut all = sets.to_vec();
             all.extend(scanned.map(|(parameter, value)| parameter.set(*value)));
-            let scenario = load(&all).map_err(|mut bad| {
-                let scanned = bad.sources.iter_mut().skip(1 + sets.len());
-                for (source, known) in scanned.zip(arguments::sources(scans)) {
-                    source.name = known.name;
+            match load(&all) {
+                Ok(scenario) => {
+                    let values = parameters.iter().zip(&choice);
+                    points.push(Point {
+                        values: values
+                            .map(|(it, value)| it.values[*value].clone())
+                            .collect(),
+                        scenario,
+                    });
                 }
-                bad
-            })?;
-            let values = parameters.iter().zip(&choice);
-            points.push(Point {
-                values: values
-                    .map(|(it, value)| it.values[*value].clone())
-                    .collect(),
-                scenario,
-            });
+                Err(mut bad) => {
+                    let scanned = bad.sources.iter_mut().skip(1 + sets.len());
+                    for (source, known) in scanned.zip(arguments::sources(scans)) {
+                        source.name = known.name;
+                    }
+                    // Every value is read, so that all that is wrong is told at once.
+                    wrong.get_or_insert_with(BadScenario::default).merge(bad);
+                }
+            }
+        }
+        if let Some(bad) = wrong {
+            return Err(bad);
         }
         let own = points.first().map_or(1, |point| point.scenario.seed);
         Ok(Self {
@@ -176,6 +160,30 @@ impl Plan {
     /// How many runs there are to do.
     pub const fn runs(&self) -> usize {
         self.points.len() * self.seeds.len()
+    }
+
+    /// A row of each point, in the first of whose runs nothing has happened yet.
+    fn blank_rows(&self) -> Vec<Row> {
+        let blank = |(point, Point { scenario, .. }): (usize, &Point)| Row {
+            point,
+            scenario: scenario.name.clone(),
+            seed: self.seeds[0],
+            size: (scenario.nodes, 0, 0),
+            outcome: Outcome::Interrupted,
+            digest: String::new(),
+            values: vec![Ratio::UNDEFINED; FIGURES.len()],
+            met: scenario
+                .expect
+                .iter()
+                .map(|it| (it.clone(), None))
+                .collect(),
+        };
+        self.points.iter().enumerate().map(blank).collect()
+    }
+
+    /// The point and the seed of a run.
+    fn place(&self, run: usize) -> (usize, u64) {
+        (run / self.seeds.len(), self.seeds[run % self.seeds.len()])
     }
 
     /// What a point sets, as `--set` takes it.
@@ -300,138 +308,5 @@ fn quoted(word: &str) -> String {
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-/// What the workers of a sweep share.
-struct Board<E> {
-    next: AtomicUsize,
-    stopped: AtomicBool,
-    done: AtomicUsize,
-    events: AtomicU64,
-    results: Mutex<Results<E>>,
-}
-
-struct Results<E> {
-    rows: Vec<(usize, Row)>,
-    curves: Vec<Curve>,
-    failed: Vec<(usize, E)>,
-}
-
-/// Makes every run of a plan on so many threads. `simulate` makes one of them; `watch` is called from any thread, at every check of every run and after each
-/// of them, and may stop the sweep. What was done until then is kept, and what was underway is not.
-///
-/// # Errors
-///
-/// The first run, in the order of points and seeds, that could not be made; then there is no point in others.
-pub fn run<E: Send>(
-    plan: Plan,
-    threads: usize,
-    simulate: impl Fn(&Scenario, &mut dyn FnMut(Status) -> ControlFlow<()>) -> Result<Report, E> + Sync,
-    watch: impl Fn(Pace) -> ControlFlow<()> + Sync,
-) -> Result<Sweep, Failed<E>> {
-    let board = Board {
-        next: AtomicUsize::new(0),
-        stopped: AtomicBool::new(false),
-        done: AtomicUsize::new(0),
-        events: AtomicU64::new(0),
-        results: Mutex::new(Results {
-            rows: Vec::new(),
-            curves: Vec::new(),
-            failed: Vec::new(),
-        }),
-    };
-    let threads = threads.clamp(1, plan.runs().max(1));
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| work(&plan, &board, &simulate, &watch));
-        }
-    });
-    let results = board
-        .results
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    let Results {
-        mut rows,
-        mut curves,
-        failed,
-    } = results;
-    if let Some((run, error)) = failed.into_iter().min_by_key(|(run, _)| *run) {
-        let (point, seed) = place(&plan, run);
-        let sets = plan.sets(point).collect();
-        return Err(Failed { sets, seed, error });
-    }
-    rows.sort_by_key(|(run, _)| *run);
-    curves.sort_by_key(|curve| curve.run);
-    let rows = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(Sweep { plan, rows, curves })
-}
-
-/// The point and the seed of a run.
-fn place(plan: &Plan, run: usize) -> (usize, u64) {
-    (run / plan.seeds.len(), plan.seeds[run % plan.seeds.len()])
-}
-
-/// Makes one run after the other until there is none left.
-fn work<E: Send>(
-    plan: &Plan,
-    board: &Board<E>,
-    simulate: &(
-         impl Fn(&Scenario, &mut dyn FnMut(Status) -> ControlFlow<()>) -> Result<Report, E> + Sync
-     ),
-    watch: &(impl Fn(Pace) -> ControlFlow<()> + Sync),
-) {
-    let ask = || {
-        let pace = Pace {
-            done: board.done.load(Ordering::Relaxed),
-            of: plan.runs(),
-            events: board.events.load(Ordering::Relaxed),
-        };
-        if watch(pace).is_break() {
-            board.stopped.store(true, Ordering::Relaxed);
-        }
-        match board.stopped.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    };
-    while ask().is_continue() {
-        let run = board.next.fetch_add(1, Ordering::Relaxed);
-        if run >= plan.runs() {
-            return;
-        }
-        let (point, seed) = place(plan, run);
-        let scenario = Scenario {
-            seed,
-            ..plan.points[point].scenario.clone()
-        };
-        let mut counted = 0;
-        let result = simulate(&scenario, &mut |status| {
-            let more = status.events - counted;
-            counted = status.events;
-            board.events.fetch_add(more, Ordering::Relaxed);
-            ask()
-        });
-        let mut results = board.results.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            // Each run before this one has begun, so that the first of all that fail is among those that end.
-            Err(error) => {
-                results.failed.push((run, error));
-                board.next.fetch_max(plan.runs(), Ordering::Relaxed);
-            }
-            Ok(report) if report.outcome == Outcome::Interrupted => {}
-            Ok(report) => {
-                if plan.points.len() == 1 && run < CURVES_MAX {
-                    results.curves.push(Curve {
-                        run,
-                        pairs: report.metrics.convergence.pairs,
-                        ended_ns: report.ended_ns,
-                        points: report.metrics.curve.clone(),
-                    });
-                }
-                results.rows.push((run, Row::new(point, &report)));
-                board.done.fetch_add(1, Ordering::Relaxed);
-            }
-        }
     }
 }

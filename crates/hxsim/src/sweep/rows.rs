@@ -78,9 +78,12 @@ fn typed(value: &str) -> Value {
 
 /// A header and one line for each row. `plan` names the parameters; `None` for runs that belong to no sweep.
 pub fn csv(plan: Option<&Plan>, rows: &[Row]) -> String {
+    // A sweep's header does not depend on which of its runs were made.
+    let planned = plan.map_or_else(Vec::new, Plan::blank_rows);
+    let planned = cells(plan, &planned);
     let rows = cells(plan, rows);
     let mut header: Vec<&str> = Vec::new();
-    for cells in &rows {
+    for cells in planned.iter().chain(&rows) {
         // Where expectations themselves are scanned, later rows may have more of them.
         let more = cells.0.iter().map(|(name, _)| name.as_str());
         let more: Vec<&str> = more.filter(|name| !header.contains(name)).collect();

@@ -112,7 +112,8 @@ impl TopologyError {
                 format!("a radius of {most} at most; in `complete` all know all")
             }
             Self::Disconnected => "more edges are connected sooner".into(),
-            Self::TooManyEdges(_) | Self::NoSuchNode(_) | Self::Loop(_) => String::new(),
+            Self::TooManyEdges(_) => "fewer nodes, or fewer neighbours of each".into(),
+            Self::NoSuchNode(_) | Self::Loop(_) => String::new(),
         }
     }
 }

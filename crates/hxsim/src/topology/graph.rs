@@ -98,6 +98,11 @@ impl Graph {
         &self.adjacent[self.offsets[node] as usize..self.offsets[node + 1] as usize]
     }
 
+    /// Whether two nodes are neighbours.
+    pub fn has_edge(&self, a: NodeId, b: NodeId) -> bool {
+        self.neighbours(a).binary_search(&b).is_ok()
+    }
+
     /// For each node the number of hops to the nearest of `sources`; `None` where no path leads.
     pub fn distances(&self, sources: &[NodeId]) -> Vec<Option<u32>> {
         let mut distances = vec![None; self.nodes() as usize];

@@ -39,9 +39,16 @@ fn bad_scenarios_are_told_all_their_mistakes() {
 fn a_file_that_is_not_there_is_a_diagnostic_too() {
     let missing = tests().join("bad/no-such.toml");
     let bad = Scenario::load(&missing, &[]).expect_err("there is no such file");
-    let expected = format!(
-        "{}: error: cannot be read: entity not found\n",
-        missing.display()
-    );
+    let expected = format!("{}: error: there is no such file\n", missing.display());
     assert_eq!(bad.to_string(), expected);
+
+    let near = tests().join("bad/chrun-span");
+    let bad = Scenario::load(&near, &[]).expect_err("there is no such file");
+    let meant = tests().join("bad/churn-span.toml");
+    let expected = format!("  = did you mean {}?\n", meant.display());
+    assert!(bad.to_string().ends_with(&expected), "{bad}");
+
+    let bad = Scenario::load(&tests().join("bad"), &[]).expect_err("it is a directory");
+    let expected = ": error: this is a directory\n  = its scenarios are ";
+    assert!(bad.to_string().contains(expected), "{bad}");
 }

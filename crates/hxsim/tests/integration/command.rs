@@ -334,9 +334,13 @@ fn a_new_crate_depends_on_the_checkout_it_is_made_in_or_told() {
         Some(0)
     );
     assert_eq!(path("told"), expected);
-    assert_eq!(code(&new(Path::new("/"), "elsewhere", &[])), Some(0));
-    let version = &manifest("elsewhere")["dependencies"]["simnet"];
-    assert_eq!(version.as_str(), Some(env!("CARGO_PKG_VERSION")));
+    let output = new(Path::new("/"), "elsewhere", &[]);
+    assert_eq!(code(&output), Some(2));
+    assert_eq!(
+        stderr(&output),
+        "error: /: this is not within a checkout of this project, and the new crate depends on one\n  = name it by --hxsim DIR\n"
+    );
+    assert!(!directory.join("elsewhere").exists(), "nothing was written");
 
     for (name, arguments, said) in [
         (
@@ -370,6 +374,13 @@ fn what_shells_editors_and_manuals_need_is_printed() {
     };
     assert!(printed(&["completions", "bash"]).contains("complete -F _hxsim"));
     assert!(printed(&["man"]).contains(".TH hxsim 1"));
+    let pages = directory("man");
+    assert_eq!(printed(&["man", "--all", &pages.display().to_string()]), "");
+    let page = fs::read_to_string(pages.join("hxsim-new-protocol.1"));
+    assert_eq!(
+        page.expect("it is there"),
+        printed(&["man", "new", "protocol"])
+    );
     assert!(printed(&["man", "new", "protocol"]).contains(".TH hxsim-new-protocol 1"));
     let schema: Value = serde_json::from_str(&printed(&["schema"])).expect("the schema is JSON");
     assert_eq!(

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use hash_exchange::Hash;
 use hxsim::Scenario;
-use hxsim::gossip::{Gossip, Holdings, Seated};
+use hxsim::gossip::{self, Gossip, Holdings, Seated};
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
+use hxsim::report::Outcome;
 use hxsim::run::{self, End, Status};
 use hxsim::scenario::Stop;
+use hxsim::topology::Topology;
 use hxsim::workload::{Arrivals, Synthetic, Workload};
 use simnet::{Host, Layout, NodeId, Time};
 
@@ -137,18 +139,43 @@ fn who_watches_may_stop_the_run_and_sees_how_it_gets_on() {
     });
     let at = Time::from_millis;
     assert_eq!(end, End::Interrupted(at(150)));
-    let at_checks = seen
-        .iter()
-        .filter(|(now, ..)| now.as_nanos() % 50_000_000 == 0);
-    let at_checks: Vec<_> = at_checks.copied().collect();
-    assert_eq!(
-        at_checks,
-        [(at(50), 0, 0), (at(100), 0, 0), (at(150), 0, 3)]
-    );
-    assert!(
-        seen.len() > at_checks.len(),
-        "it was asked in between as well"
-    );
+    assert_eq!(seen, [(at(50), 0, 0), (at(100), 0, 0), (at(150), 0, 3)]);
+}
+
+/// In a complete graph with equal latencies thousands of events share a window, so that there is much to do between two checks, or between two windows.
+#[test]
+fn a_run_can_be_stopped_within_a_window_and_has_a_report_of_what_was() {
+    let mut scenario = Scenario::new(60);
+    scenario.topology = Topology::Complete;
+    scenario.run.check_every = Duration::from_secs(10);
+    scenario.workload = Some(Workload::Synthetic(Synthetic::held(20, 20, 100)));
+    let graph = scenario.topology.graph(60, 1).expect("it is possible");
+    let gossip = Gossip::new(&scenario, &graph).expect("nothing is read");
+    let stopped_at = |look: u32| {
+        let mut looks = 0;
+        let watch = |_| {
+            looks += 1;
+            match looks < look {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        };
+        let run = run::run(&gossip, &scenario, &graph, Layout::default(), watch);
+        let run = run.expect("a valid network");
+        let report = gossip::report(&gossip, &scenario, &graph, &run);
+        assert_eq!(report.failure, None, "every byte is accounted for");
+        (run.end, report.outcome)
+    };
+    let ends: Vec<_> = (1..=8).map(stopped_at).collect();
+    let interrupted = |(end, outcome): &(End, Outcome)| match end {
+        End::Interrupted(at) => (*outcome == Outcome::Interrupted).then_some(*at),
+        _ => None,
+    };
+    let ends: Option<Vec<_>> = ends.iter().map(interrupted).collect();
+    let mut ends = ends.expect("all were interrupted");
+    assert!(ends.is_sorted());
+    ends.dedup();
+    assert!(ends.len() < 8, "two looks were at one window: {ends:?}");
 }
 
 /// Our own nodes, one of which takes in at the start what it should not.

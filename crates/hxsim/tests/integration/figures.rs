@@ -123,7 +123,7 @@ fn what_was_expected_is_shown_with_what_was_found() {
 #[test]
 fn what_could_not_be_evaluated_is_missed_and_says_why() {
     let text = format!(
-        "{RING}run.goal = \"union\"\n[expect]\nt99 = \"< 1s\"\nstretch_max = \"< 2\"\n[[fault]]\nkind = \"partition\"\nat = \"0s\"\ngroups = [[3]]\n"
+        "{RING}run.goal = \"union\"\n[expect]\nt99 = \"< 1s\"\nstretch_max = \"< 2\"\n[[fault]]\nkind = \"partition\"\nat = \"1ms\"\ngroups = [[3]]\n"
     );
     let report = report_of(&text, &[]);
     assert_eq!(report.exit_code(), 10, "what is missing weighs more");

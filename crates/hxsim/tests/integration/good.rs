@@ -262,6 +262,13 @@ fn a_matrix_has_a_link_for_every_pair_of_its_places_and_others_can_be_said() {
     assert_eq!(floor(9, 1), there - there / 50, "as the matrix says");
     assert_eq!(two.between(1, 9, 1).loss.as_ppm(), 50_000);
     assert_eq!(two.between(1, 1, 9).loss.as_ppm(), 0);
+
+    let own = links("matrix = \"latencies/two.matrix\"\n");
+    assert_eq!(own.regions.regions.len(), 2);
+    let floor = |from, to| own.regions.links[&(from, to)].floor;
+    let nearly = |there: Duration| there - there / 50;
+    assert_eq!([floor(0, 1), floor(1, 0)], [ms(10), ms(12)].map(nearly));
+    assert_eq!(floor(1, 1), nearly(Duration::from_micros(1250)));
 }
 
 #[test]

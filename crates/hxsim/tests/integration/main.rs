@@ -20,6 +20,8 @@ mod report;
 mod schema;
 mod sets;
 mod snapshot;
+#[cfg(unix)]
+mod terminal;
 mod topology;
 mod trial;
 mod why;

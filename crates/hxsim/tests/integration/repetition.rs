@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Mutex;
 
 use hxsim::figure::Figure;
 use hxsim::report::{Outcome, Report};
@@ -155,7 +156,7 @@ fn csv_has_a_header_and_a_cell_for_each_column() {
 #[test]
 fn every_run_is_made_and_the_worst_decides() {
     let text = format!(
-        "{MESH}[[fault]]\nkind = \"partition\"\nat = \"0s\"\nuntil = \"8s\"\ngroups = [[3]]\n[expect]\nt50 = \"< 60ms\"\n"
+        "{MESH}[[fault]]\nkind = \"partition\"\nat = \"0s\"\nuntil = \"4.999s\"\ngroups = [[3]]\n[expect]\nt50 = \"< 60ms\"\n"
     );
     let path = scenario("worst", &text);
     let output = run(&path, &["--seeds", "1..4", "-L", "run.horizon=20s,5s"]);
@@ -224,6 +225,18 @@ fn mistakes_in_what_is_scanned_are_shown_in_it() {
         text.contains("1 | network.loss=5\n"),
         "the point at which it is wrong: {text}"
     );
+    let text = told(&["-L", "nodes=0,10,x"]);
+    assert_eq!(text.matches("error: ").count(), 2, "both are told: {text}");
+    assert!(
+        text.contains("1 | nodes=0\n") && text.contains("1 | nodes=x\n"),
+        "{text}"
+    );
+    let text = told(&["-L", "nods=10,20"]);
+    assert_eq!(
+        text.matches("error: ").count(),
+        1,
+        "one name, one mistake: {text}"
+    );
     assert!(told(&["-L", "nodes=10,,20"]).starts_with("-L 1:1:10: error: there is no value here"));
     assert!(told(&["-L", "nods=10,20"]).contains("did you mean `nodes`?"));
     let many = (0..400)
@@ -250,6 +263,7 @@ fn a_sweep_that_is_stopped_keeps_what_was_done() {
         plan(&path, &["nodes=6,10"], &[1, 2, 3]),
         1,
         |scenario, _| Ok::<_, String>(simulate(scenario)),
+        |_, _| Ok(()),
         |pace| match pace.done < 4 {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
@@ -276,14 +290,20 @@ fn a_sweep_of_nothing_done_has_its_texts_too() {
         let simulate = |_: &Scenario, _: &mut dyn FnMut(_) -> _| -> Result<Report, String> {
             unreachable!("it never begins")
         };
-        let sweep = sweep::run(plan(&path, scans, &[1, 2]), 2, simulate, |_| {
-            ControlFlow::Break(())
-        });
+        let sweep = sweep::run(
+            plan(&path, scans, &[1, 2]),
+            2,
+            simulate,
+            |_, _| Ok(()),
+            |_| ControlFlow::Break(()),
+        );
         let sweep = sweep.expect("nothing was tried");
         assert_eq!(sweep.exit_code(), 130);
         assert!(sweep.human(false, None).contains(": none ended"));
         assert!(sweep.svg().ends_with("</svg>\n"));
-        assert_eq!(sweep::csv(Some(&sweep.plan), &sweep.rows), "\n");
+        let csv = sweep::csv(Some(&sweep.plan), &sweep.rows);
+        assert!(csv.starts_with("scenario,seed,outcome,digest,nodes,edges,hashes,"));
+        assert_eq!(csv.lines().count(), 1, "{csv}");
         let json: Value = serde_json::from_str(&sweep.json()).expect("it is JSON");
         assert_eq!(json["runs"], Value::Array(Vec::new()));
     }
@@ -293,12 +313,17 @@ fn a_sweep_of_nothing_done_has_its_texts_too() {
 fn of_runs_that_cannot_be_made_the_first_is_named_whatever_ends_first() {
     let path = scenario("impossible", MESH);
     for threads in [1, 2, 8] {
+        let kept = Mutex::new(Vec::new());
         let failed = sweep::run(
             plan(&path, &["nodes=6,10"], &[1, 2, 3, 4]),
             threads,
             |scenario, _| match scenario.seed > 2 {
                 true => Err(format!("no {}", scenario.seed)),
                 false => Ok(simulate(scenario)),
+            },
+            |_, row| {
+                kept.lock().expect("nobody panics").push(row.seed);
+                Ok(())
             },
             |_| ControlFlow::Continue(()),
         );
@@ -307,6 +332,12 @@ fn of_runs_that_cannot_be_made_the_first_is_named_whatever_ends_first() {
             (failed.sets, failed.seed, &*failed.error),
             (vec!["nodes=6".into()], 3, "no 3")
         );
+        let mut kept = kept.into_inner().expect("nobody panics");
+        kept.sort_unstable();
+        let mut rows: Vec<_> = failed.sweep.rows.iter().map(|row| row.seed).collect();
+        assert_eq!(rows[..2], [1, 2], "what was made before is there");
+        rows.sort_unstable();
+        assert_eq!(kept, rows);
     }
 }
 
@@ -323,6 +354,7 @@ fn a_broken_rule_is_told_but_its_figures_are_left_out() {
             }
             Ok::<_, String>(report)
         },
+        |_, _| Ok(()),
         |_| ControlFlow::Continue(()),
     );
     let sweep = sweep.expect("every run can be made");
@@ -353,6 +385,7 @@ fn a_line_for_a_shell_quotes_what_it_must() {
         plan,
         1,
         |scenario, _| Ok::<_, String>(simulate(scenario)),
+        |_, _| Ok(()),
         |_| ControlFlow::Continue(()),
     );
     let sweep = sweep.expect("every run can be made");
@@ -407,7 +440,13 @@ fn an_interrupted_sweep_writes_what_was_done() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(code(&output), Some(130));
     assert!(told.starts_with("ring: 3 of 6 runs done · "), "{told}");
-    assert!(told.contains(" left"), "{told}");
+    assert!(told.contains(" · 2 underway, at "), "{told}");
+    assert!(
+        told.contains(" left") && told.contains(" frames/s · "),
+        "{told}"
+    );
+    let rows = fs::read_to_string(out.join("ring.jsonl")).expect("rows are there as runs end");
+    assert_eq!(rows.lines().count(), 3, "{rows}");
     let csv = stdout(&output);
     assert_eq!(csv.lines().count(), 1 + 3, "{csv}");
     let written = fs::read_to_string(out.join("ring.csv"));

@@ -151,7 +151,7 @@ fn a_broken_rule_is_named() {
 fn nothing_is_written_over() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("template");
     let _ = fs::remove_dir_all(&directory);
-    let files = template::protocol("rumour", &template::Dependency::Registry).expect("a good name");
+    let files = template::protocol("rumour", Path::new("/here")).expect("a good name");
     fs::create_dir_all(directory.join("src")).expect("a directory can be made");
     fs::write(directory.join("src/main.rs"), "mine").expect("it can be written");
     let error = template::write(&directory, &files).expect_err("a file is there");

@@ -1,3 +1,4 @@
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +8,7 @@ use simnet::{
     Region, Time, World,
 };
 
-use crate::world::{MS, Notes, PORT, layouts, network, world};
+use crate::world::{MS, Notes, PORT, assert_conserved, layouts, network, world};
 
 /// Every node dials some others again and again and talks in chunks of drawn sizes: many streams, draws, timers and ties.
 fn chatter(
@@ -222,5 +223,31 @@ proptest! {
             other.run_until(Time::from_millis(ms));
             prop_assert_eq!(base.node_digests(), other.node_digests());
         }
+    }
+}
+
+/// So many nodes that thousands of events share a window.
+#[test]
+fn a_world_stopped_within_a_window_loses_nothing_and_goes_on_to_the_same_history() {
+    let nodes = 5_000;
+    let network = noisy(nodes, 3);
+    let until = Time::from_millis(60);
+    for layout in layouts() {
+        let mut whole = chatter(&network, layout, nodes);
+        whole.run_until(until);
+        let mut world = chatter(&network, layout, nodes);
+        let mut stops = 0;
+        while world
+            .run_until_or(until, |_| ControlFlow::Break(()))
+            .is_break()
+        {
+            stops += 1;
+            assert!(world.now() < until && !world.is_quiet());
+            assert_conserved(&world);
+        }
+        assert!(stops >= 3, "{stops} looks at {} events", world.events());
+        assert_eq!(world.now(), until);
+        assert_eq!(world.digest(), whole.digest(), "{layout:?}");
+        assert_eq!(world.waiting(), whole.waiting());
     }
 }

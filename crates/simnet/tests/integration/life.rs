@@ -592,8 +592,12 @@ proptest! {
                 prop_assert_eq!(base.is_up(node), lives.down(node, last).is_none());
             }
         }
-        // Nobody writes to a node for long that has stopped, unless it has come back and was dialled again.
-        let slack = network.streams.timeout + 2 * PAUSE;
+        // Nobody writes to a node for long that has stopped, unless it has come back and was dialled again: a stream gives up so long after what it
+        // last sent had left, and on a slow line full windows to all others leave before that.
+        let queued = u64::from(NODES * network.streams.window);
+        let slowest = bandwidths.into_iter().flatten().min();
+        let queueing = slowest.map_or(Duration::ZERO, |slowest| Duration::from_secs(queued) / slowest as u32);
+        let slack = network.streams.timeout + 2 * PAUSE + queueing;
         for talker in base.nodes() {
             for (opened, at, peer) in talker.written.borrow().iter() {
                 let stopped = network.faults.faults.iter().filter_map(|fault| match fault {

@@ -262,7 +262,12 @@ fn turns(
     }
     if !matches!(value.content, Content::Table(_)) {
         let known = [("round_robin", Turns::RoundRobin), ("drawn", Turns::Drawn)];
-        let turns = problems.accept(value, word("turns", &known))?;
+        let turns = problems.accept(value, |value| {
+            word("turns", &known)(value).map_err(|wrong| Wrong {
+                hint: format!("or {{ zipf = \"1.0\" }}; {}", wrong.hint),
+                ..wrong
+            })
+        })?;
         return Some(turns.value);
     }
     let mut section = Section::open(problems, value, "`turns`")?;
