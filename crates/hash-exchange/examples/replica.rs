@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use hash_exchange::{Connection, Hash, Limits, MemoryBody, MemoryStore, OwnedEven
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -62,10 +63,11 @@ impl Store for Shared {
     }
 
     fn insert(&mut self, hash: &Hash, body: Vec<u8>) {
-        if !self.contains(hash) {
+        let mut store = self.0.store();
+        if !store.contains(hash) {
             let text = String::from_utf8_lossy(&body).escape_debug().to_string();
             let _ = writeln!(std::io::stdout(), "{hash} {text}");
-            self.0.store().insert(hash, body);
+            store.insert(hash, body);
             let _ = self.0.news.send(hash.clone()); // There may be no other connection.
         }
     }
@@ -80,9 +82,9 @@ async fn trade(io: TcpStream, replica: Arc<Replica>, mut stop: watch::Receiver<b
     connection.provide(&replica.hashes())?; // Even if there are none: the peer waits for a first word.
     let (mut wanted, mut under_way) = (BTreeSet::new(), 0);
     let (mut heard, mut closing) = (false, false);
+    let mut first_word = pin!(sleep(FIRST_WORD));
+    let (mut look, mut moved) = (interval(STALL), None);
     loop {
-        let moved = connection.bytes_moved();
-        let busy = under_way + connection.serving() + connection.unwritten() > 0;
         tokio::select! {
             event = connection.next(&mut store) => {
                 heard = true;
@@ -108,11 +110,15 @@ async fn trade(io: TcpStream, replica: Arc<Replica>, mut stop: watch::Receiver<b
                 connection.provide(&hashes)?;
             }
             _ = stop.changed(), if !closing => closing = true,
-            () = sleep(FIRST_WORD), if !heard => return Err("it says nothing".into()),
-            () = sleep(STALL), if busy || closing => {
-                if connection.bytes_moved() == moved {
+            () = &mut first_word, if !heard => return Err("it says nothing".into()),
+            _ = look.tick() => {
+                // While nothing is under way, a peer that is silent is in good order.
+                let busy = under_way + connection.serving() + connection.unwritten() > 0;
+                let now = (busy || closing).then(|| connection.bytes_moved());
+                if now.is_some() && now == moved {
                     return Err("it is stuck".into());
                 }
+                moved = now;
             }
         }
         if closing {

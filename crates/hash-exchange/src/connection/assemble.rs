@@ -141,17 +141,14 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
     /// One content has come to its end: one that was postponed is asked for in its place. So no more of them are under way than have had
     /// room, and our CLOSE, which waits for all that is under way, cannot come between.
     fn ask_again(&mut self, inbox: &mut Inbox) {
-        let Some(hash) = inbox.postponed.pop() else {
-            return;
-        };
-        match self.session.request_again(&hash, self.out.bytes()) {
-            Ok(_) => {
+        while let Some(hash) = inbox.postponed.pop() {
+            let asked = self.session.request_again(&hash, self.out.bytes());
+            if asked.is_ok() {
                 inbox.asked_again.insert(hash);
+                return;
             }
-            Err(_) => {
-                let reason = BodyError::NoRoom;
-                inbox.events.push_back(OwnedEvent::Failed { hash, reason });
-            }
+            let reason = BodyError::NoRoom;
+            inbox.events.push_back(OwnedEvent::Failed { hash, reason });
         }
     }
 }
