@@ -297,7 +297,7 @@ pub static FIGURES: &[Figure] = &[
     time("t90", Needs::Coverage, |r| r.metrics.convergence.t90_ns, "when 90 % were"),
     headline(time("t99", Needs::Coverage, |r| r.metrics.convergence.t99_ns, "when 99 % were")),
     headline(time("t100", Needs::Coverage, |r| r.metrics.convergence.t100_ns, "when all were")),
-    time("delay_p50", Needs::Kept, |r| r.metrics.convergence.delay_p50_ns, "within which, since its publication, half of all deliveries came"),
+    time("delay_p50", Needs::Kept, |r| r.metrics.convergence.delay_p50_ns, "within which, since its publication or the node's later start, half of all deliveries came"),
     time("delay_p99", Needs::Kept, |r| r.metrics.convergence.delay_p99_ns, "within which 99 % of them came"),
     time("delay_max", Needs::Kept, |r| r.metrics.convergence.delay_max_ns, "within which all of them came"),
     headline(ratio("rmr_mean", Needs::Delivery, |r| r.metrics.overhead.rmr_mean, "relative message redundancy, receipts / deliveries - 1 of a hash, mean")),

@@ -85,6 +85,17 @@ pub struct Observed<'a> {
     pub edge_bytes: &'a [EdgeBytes],
     /// What the network counted.
     pub network: NetworkTotals,
+    /// What came first to nodes while bytes were counted; `None`: they were counted all the time.
+    pub first_receipts: Option<FirstReceipts>,
+}
+
+/// Bodies that came to nodes which did not hold them, whenever they were published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstReceipts {
+    /// How many.
+    pub bodies: u64,
+    /// Their bytes.
+    pub payload: u64,
 }
 
 /// Who came and went until the end of a run, and what they took with them. By default nobody did.
@@ -184,9 +195,10 @@ pub struct Overhead {
     pub stretch_mean: Ratio,
     /// That of the worst item.
     pub stretch_max: Ratio,
-    /// Bytes that were no bodies, for each delivery.
+    /// Bytes that were no bodies, for each delivery. In a measuring interval both are those of the interval, whenever the body was published.
     pub control_bytes_per_delivery: Ratio,
-    /// All bytes over what would do if every node got every body once and nothing else.
+    /// All bytes over what would do if every node got every body once and nothing else. In a measuring interval: over the bodies that came first
+    /// to nodes within it.
     pub traffic_over_ideal: Ratio,
     /// Frames for each pair of an item and a node.
     pub frames_per_hash_and_node: Ratio,
@@ -430,7 +442,11 @@ fn overhead(observed: &Observed<'_>, spread: &Spread) -> Overhead {
     let receipts = spread.items.iter().map(|item| item.receipts).sum();
     let ideal = observed.items.iter().zip(&spread.items);
     let ideal = ideal.map(|(item, spread)| item.body.len() as u64 * spread.pairs);
-    let ideal = ideal.sum();
+    // Bytes of an interval carried what came within it, and not what came later of the items published then.
+    let first = observed.first_receipts.unwrap_or_else(|| FirstReceipts {
+        bodies: spread.deliveries(),
+        payload: ideal.sum(),
+    });
     let mut node_bytes = observed.node_bytes.to_vec();
     node_bytes.sort_unstable();
 
@@ -453,8 +469,8 @@ fn overhead(observed: &Observed<'_>, spread: &Spread) -> Overhead {
         ldh_max: delivered().map(|item| item.last_hop).max().unwrap_or(0),
         stretch_mean: Ratio::mean(complete().map(stretch)),
         stretch_max: Ratio::max(complete().map(stretch)),
-        control_bytes_per_delivery: Ratio::new(wire.saturating_sub(payload), spread.deliveries()),
-        traffic_over_ideal: Ratio::new(wire, ideal),
+        control_bytes_per_delivery: Ratio::new(wire.saturating_sub(payload), first.bodies),
+        traffic_over_ideal: Ratio::new(wire, first.payload),
         frames_per_hash_and_node: Ratio::new(total.total_frames(), items * nodes),
         node_bytes_p50: percentile(&node_bytes, 50).unwrap_or(0),
         node_bytes_p99: percentile(&node_bytes, 99).unwrap_or(0),

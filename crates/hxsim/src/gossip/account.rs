@@ -6,7 +6,7 @@ use simnet::{NodeId, World};
 use super::why::Inquest;
 use super::{Gossip, Seated};
 use crate::counters::Counters;
-use crate::metrics::{Attendance, EdgeBytes, Metrics, Observed, Record};
+use crate::metrics::{Attendance, EdgeBytes, FirstReceipts, Metrics, Observed, Record};
 use crate::report::{Lost, Measured, Missing, Outcome, Report};
 use crate::run::{Run, network, snapshots};
 use crate::scenario::{Measure, Scenario};
@@ -67,7 +67,8 @@ fn explained(
     if report.outcome == Outcome::Converged {
         return report;
     }
-    report.with_missing(missing(&inquest))
+    let (listed, total) = missing(&inquest);
+    report.with_missing(listed, total)
 }
 
 /// The figures of the measuring interval, or of the whole run.
@@ -92,7 +93,9 @@ fn figures(
     });
     let mut records: Vec<_> = records.collect();
     let mut attendance = attendance(gossip, scenario, world);
-    let edge_bytes = edge_bytes(gossip, graph, counted, measure, &records, &attendance);
+    let received = received(measure, &records, &attendance);
+    let edge_bytes = edge_bytes(gossip, graph, counted, &received);
+    let first_receipts = measure.map(|_| first_receipts(gossip, &received));
     let items = match measure {
         Some(measure) => {
             let items = &gossip.items;
@@ -114,6 +117,7 @@ fn figures(
         node_bytes: &counted.node_bytes,
         edge_bytes: &edge_bytes,
         network: counted.network,
+        first_receipts,
     });
     let ended = world.now();
     let measured = measure.map(|measure| Measured {
@@ -187,14 +191,47 @@ fn attendance(gossip: &Gossip, scenario: &Scenario, world: &World<'_, Seated>) -
     attendance
 }
 
+/// What came from one node to another that did not hold it, in the measuring interval or the whole run.
+struct Received {
+    from: NodeId,
+    node: NodeId,
+    item: u32,
+}
+
+fn received(
+    measure: Option<Measure>,
+    records: &[Vec<Record>],
+    attendance: &Attendance,
+) -> Vec<Received> {
+    let held = (0..).zip(records);
+    let held = held.flat_map(|(node, records)| records.iter().map(move |record| (node, record)));
+    let past = attendance.past.iter().map(|(node, record)| (*node, record));
+    let counts = |record: &Record| measure.is_none_or(|measure| measure.contains(record.at));
+    let counted = held.chain(past).filter(|(_, record)| counts(record));
+    let received = counted.filter_map(|(node, record)| {
+        Some(Received {
+            from: record.from?,
+            node,
+            item: record.item,
+        })
+    });
+    received.collect()
+}
+
+fn first_receipts(gossip: &Gossip, received: &[Received]) -> FirstReceipts {
+    let length = |it: &Received| gossip.items[it.item as usize].body.len() as u64;
+    FirstReceipts {
+        bodies: received.len() as u64,
+        payload: received.iter().map(length).sum(),
+    }
+}
+
 /// What went over each edge. A body that was the first went from its giver to its taker; of others it is not known who sent them.
 fn edge_bytes(
     gossip: &Gossip,
     graph: &Graph,
     counted: &Counters,
-    measure: Option<Measure>,
-    records: &[Vec<Record>],
-    attendance: &Attendance,
+    received: &[Received],
 ) -> Vec<EdgeBytes> {
     let mut edges = vec![EdgeBytes::default(); graph.edges().len()];
     let mut of_edge = |a: NodeId, b: NodeId, wire: u64, payload: u64| {
@@ -207,21 +244,19 @@ fn edge_bytes(
     for &(source, dest, wire) in &counted.between {
         of_edge(source, dest, wire, 0);
     }
-    let held = (0..).zip(records);
-    let held = held.flat_map(|(node, records)| records.iter().map(move |record| (node, record)));
-    let past = attendance.past.iter().map(|(node, record)| (*node, record));
-    let counts = |record: &Record| measure.is_none_or(|measure| measure.contains(record.at));
-    for (node, record) in held.chain(past).filter(|(_, record)| counts(record)) {
-        if let Some(from) = record.from {
-            let payload = gossip.items[record.item as usize].body.len();
-            of_edge(from, node, 0, payload as u64);
-        }
+    for it in received {
+        let payload = gossip.items[it.item as usize].body.len();
+        of_edge(it.from, it.node, 0, payload as u64);
     }
     edges
 }
 
-fn missing(inquest: &Inquest<'_>) -> Vec<Missing> {
-    let mut missing = Vec::new();
+/// What nodes should have and do not: the first of it with the reason, as nobody reads it of all, and how much it is.
+fn missing(inquest: &Inquest<'_>) -> (Vec<Missing>, u64) {
+    let items = &inquest.gossip.items;
+    let numbers = (0..).zip(items).map(|(number, _)| number);
+    let can_be_had: Vec<bool> = numbers.map(|number| !inquest.is_lost(number)).collect();
+    let (mut listed, mut total) = (Vec::new(), 0);
     for group in &inquest.gossip.groups {
         let wanted = inquest.gossip.wanted(group, inquest.holdings);
         for node in group {
@@ -232,25 +267,23 @@ fn missing(inquest: &Inquest<'_>) -> Vec<Missing> {
             if holdings.is_some_and(|it| it.held.count() == wanted.count()) {
                 continue;
             }
-            for (number, item) in (0..).zip(&inquest.gossip.items) {
-                if wanted.contains(number) && !has(number) && !inquest.is_lost(number) {
-                    // Beyond the list nobody reads the reason.
-                    let listed = missing.len() < Report::LISTED_MAX;
-                    missing.push(Missing {
+            for ((number, item), can_be_had) in (0..).zip(items).zip(&can_be_had) {
+                if !can_be_had || !wanted.contains(number) || has(number) {
+                    continue;
+                }
+                total += 1;
+                if listed.len() < Report::LISTED_MAX {
+                    listed.push(Missing {
                         node: *node,
                         hash: item.hash.to_string(),
                         name: item.name.clone(),
-                        why: if listed {
-                            inquest.why(*node, number)
-                        } else {
-                            String::new()
-                        },
+                        why: inquest.why(*node, number),
                     });
                 }
             }
         }
     }
-    missing
+    (listed, total)
 }
 
 /// What nobody could have got: it was published, and no node holds it any more.

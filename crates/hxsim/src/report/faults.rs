@@ -91,6 +91,15 @@ pub(super) fn bands(spans: &[FaultSpan]) -> Vec<FaultSpan> {
     bands
 }
 
+/// Whether some node started after the others, before the run ended.
+pub(super) fn start_nodes(spans: &[FaultSpan], ended_ns: u64) -> bool {
+    spans.iter().any(|span| match span.kind {
+        "join" => span.at_ns < ended_ns,
+        "leave" | "crash" => span.until_ns.is_some_and(|until| until < ended_ns),
+        _ => false,
+    })
+}
+
 /// Who came and went until the run ended, in words; `None` if nobody did.
 pub(super) fn comings(spans: &[FaultSpan], ended_ns: u64) -> Option<String> {
     let happened = |kind: &'static str| {

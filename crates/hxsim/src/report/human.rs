@@ -131,8 +131,12 @@ impl Report {
         ];
         // Those of bodies that were there from the start are the coverage.
         if convergence.delay_max_ns != convergence.t100_ns {
+            let since = match faults::start_nodes(&self.faults, self.ended_ns) {
+                true => "since publication or start",
+                false => "since the publication",
+            };
             let text = format!(
-                "p50 {} · p99 {} · max {} since the publication",
+                "p50 {} · p99 {} · max {} {since}",
                 maybe_duration(convergence.delay_p50_ns),
                 maybe_duration(convergence.delay_p99_ns),
                 maybe_duration(convergence.delay_max_ns)

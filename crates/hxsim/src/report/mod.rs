@@ -231,9 +231,9 @@ impl Report {
         }
     }
 
-    /// The same report with what is missing; the list is cut, the total is not.
-    pub fn with_missing(mut self, mut missing: Vec<Missing>) -> Self {
-        self.missing_total = missing.len() as u64;
+    /// The same report with what is missing: `total` pairs, of which the list has the first; it ends after [`Report::LISTED_MAX`].
+    pub fn with_missing(mut self, mut missing: Vec<Missing>, total: u64) -> Self {
+        self.missing_total = total;
         missing.truncate(Self::LISTED_MAX);
         self.missing = missing;
         self

@@ -6,11 +6,12 @@ use std::time::Duration;
 use hxsim::Scenario;
 use hxsim::churn::{Churn, Exit, Span, Varying};
 use hxsim::gossip;
+use hxsim::metrics::Ratio;
 use hxsim::report::{Outcome, Report};
 use hxsim::run;
 use hxsim::scenario::{Eviction, Measure, Stop};
 use hxsim::topology::Topology;
-use hxsim::workload::{Arrivals, Process, Synthetic, Turns, Workload};
+use hxsim::workload::{Arrivals, Process, Publishers, Synthetic, Turns, Workload};
 use proptest::prelude::*;
 use simnet::{Fault, Layout, Link, Links, Probability, Time};
 
@@ -144,6 +145,34 @@ fn what_is_before_the_interval_does_not_count() {
     // The body went over some of the edges, and hashes alone over the others.
     assert!(one.metrics.overhead.idle_bytes_per_edge.denominator < 32);
     assert_eq!(idle.metrics.overhead.idle_bytes_per_edge.denominator, 32);
+}
+
+/// Fourteen nodes join long after the interval: what they get of its items came over wires that were not counted then.
+#[test]
+fn bytes_of_an_interval_are_those_of_its_own_deliveries() {
+    let mut scenario = stream();
+    scenario.links = Links::all(Link::constant(Duration::from_millis(10)));
+    if let Some(Workload::Synthetic(bodies)) = &mut scenario.workload {
+        bodies.publishers = Publishers::First(2);
+    }
+    let join = |node| Fault::Join {
+        at: Time::from_secs(7),
+        node,
+    };
+    scenario.schedule.faults = (2..16).map(join).collect();
+    // The two first dial in vain for a while, and wait longer each time.
+    scenario.run.horizon = Time::from_secs(60);
+    let report = measured(scenario, 2_000, 5_050);
+    assert_eq!(report.outcome, Outcome::Converged);
+    assert_eq!(report.metrics.convergence.delivered, 30 * 15);
+    let body = report.metrics.frames.iter().find(|it| it.kind == "body");
+    let body = body.expect("every kind is there");
+    assert_eq!((body.frames, body.content), (30, 30 * 500));
+    let overhead = &report.metrics.overhead;
+    let wire = report.metrics.network.accepted;
+    let control = Ratio::new(wire - body.content, 30);
+    assert_eq!(overhead.control_bytes_per_delivery, control);
+    assert_eq!(overhead.traffic_over_ideal, Ratio::new(wire, body.content));
 }
 
 #[test]

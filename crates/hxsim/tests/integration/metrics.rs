@@ -75,6 +75,7 @@ impl World {
             node_bytes: &self.node_bytes,
             edge_bytes: &self.edge_bytes,
             network: self.network,
+            first_receipts: None,
         })
     }
 }

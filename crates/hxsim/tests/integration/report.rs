@@ -121,7 +121,9 @@ fn a_run_in_which_things_went_wrong() {
         hash: "38d8fe5c3796e1b93ceb59dcdb879c010507e64a".into(),
         name: None,
     };
-    let report = report.with_missing(missing.collect()).with_lost(vec![lost]);
+    let report = report
+        .with_missing(missing.collect(), 8)
+        .with_lost(vec![lost]);
     assert_report("broken", &report);
 }
 
@@ -161,7 +163,7 @@ fn lists_end_but_totals_do_not() {
         why: "?".into(),
     };
     let report = report(Outcome::NotConverged, Time::from_secs(4), &split(20));
-    let report = report.with_missing((0..1_000).map(one).collect());
+    let report = report.with_missing((0..100).map(one).collect(), 1_000);
     assert_eq!((report.missing.len(), report.missing_total), (100, 1_000));
     assert!(report.human(false).contains("and 995 more"));
 }
