@@ -45,7 +45,8 @@ const HEAD: &str = "\
 scenario names: `--seeds` tells how much another one would change. What was measured on machines stands in [`measured/`](measured).
 
 *Curve*: the share of all deliveries over virtual time, from the start to just after the last; behind it the picture with its axes. *t50, t99*: when that share of all
-deliveries had come, since the start. *Delay*: that of a delivery since the body was published, the median and the 99th percentile. *RMR*: bodies received beyond
+deliveries had come, since the start. *Delay*: that of a delivery since the body was published, or since its node started if that
+was later, the median and the 99th percentile. *RMR*: bodies received beyond
 the first, for each delivery. *Traffic*: all bytes over those of every body once to every node that lacked it.
 
 | scenario | question | curve | t50 | t99 | delay, p50 | p99 | RMR | traffic | expected |
