@@ -81,8 +81,8 @@ pub struct Run {
     /// Run it twice more, side by side and cut in different ways, and name the first event that differs
     #[arg(long)]
     pub verify: bool,
-    /// Also write NAME.json and NAME.svg into this directory; of --seeds and -L also NAME.csv, and NAME.jsonl as runs
-    /// end
+    /// Also write NAME.json and NAME.svg into this directory; of --seeds and -L NAME.sweep.json, .svg and .csv, and
+    /// NAME.sweep.jsonl as runs end
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use hxsim::cli;
-use hxsim::report::{Outcome, table};
+use hxsim::report::{Outcome, table, worst};
 use hxsim::scenario::Scenario;
 
 use super::run::simulate;
@@ -31,39 +31,42 @@ pub(crate) fn report(args: &cli::Report, console: &Console) -> Result<u8, Failur
             message: format!("error: {}: no scenario is here", args.sims.display()),
         });
     }
-    let mut code = 0;
+    let (mut codes, mut is_stale) = (Vec::new(), false);
     let mut rows = String::new();
     for path in &paths {
         let scenario = Scenario::load(path, &[]).map_err(Failure::usage)?;
         let (graph, gossip) = prepare(path, &scenario)?;
         let (report, _) = simulate(path, &scenario, &graph, &gossip, console)?;
         print(&format!("{}\n", report.verdict(console.is_coloured())))?;
-        if report.exit_code() != 0 {
-            code = report.exit_code();
-        }
         if report.outcome == Outcome::Interrupted {
-            return Ok(code);
+            return Ok(report.exit_code());
         }
+        codes.push(report.exit_code());
         rows.push_str(&report.row());
         for (path, text) in results(&args.out, &report) {
-            settle(args, &path, &text, &mut code)?;
+            is_stale |= !settle(args, &path, &text)?;
         }
     }
-    settle(args, &args.out.join("README.md"), &table(&rows), &mut code)?;
-    Ok(code)
+    is_stale |= !settle(args, &args.out.join("README.md"), &table(&rows))?;
+    // What is committed is then not what scenarios answer, whatever that is.
+    Ok(if is_stale {
+        NOT_DETERMINISTIC
+    } else {
+        worst(codes)
+    })
 }
 
-/// Writes a result, or compares it with what is there.
-fn settle(args: &cli::Report, path: &Path, text: &str, code: &mut u8) -> Result<(), Failure> {
+/// Writes a result, or compares it with what is there: false if that is another.
+fn settle(args: &cli::Report, path: &Path, text: &str) -> Result<bool, Failure> {
     if !args.check {
-        return write(path, text);
+        return write(path, text).map(|()| true);
     }
-    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+    let is_current = fs::read_to_string(path).ok().as_deref() == Some(text);
+    if !is_current {
         let path = path.display();
         eprintln!(
             "error: {path}: differs from what the scenarios answer now; `hxsim report` writes it anew"
         );
-        *code = NOT_DETERMINISTIC;
     }
-    Ok(())
+    Ok(is_current)
 }

@@ -130,14 +130,19 @@ fn create(path: &Path) -> io::Result<File> {
     File::create(path)
 }
 
+/// A file of a sweep. It stands beside the result of a single run, which has the same name but for one word.
+fn file(directory: &Path, name: &str, extension: &str) -> PathBuf {
+    directory.join(format!("{name}.sweep.{extension}"))
+}
+
 /// Where the rows of a sweep go as JSON Lines.
 fn rows_path(directory: &Path, name: &str) -> PathBuf {
-    directory.join(format!("{name}.jsonl"))
+    file(directory, name, "jsonl")
 }
 
 /// The files of a sweep, with what belongs into them.
 fn results(directory: &Path, sweep: &Sweep) -> [(PathBuf, String); 4] {
-    let path = |extension| directory.join(format!("{}.{extension}", sweep.plan.name()));
+    let path = |extension| file(directory, sweep.plan.name(), extension);
     let plan = Some(&sweep.plan);
     [
         (path("json"), sweep.json()),

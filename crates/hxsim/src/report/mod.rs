@@ -143,6 +143,16 @@ pub struct Env {
 /// The exit code of a run that converged, but not as was expected.
 pub const EXPECTATION_MISSED: u8 = 12;
 
+/// A broken rule weighs more than a goal that was not reached, that more than a run of which nothing is known, and that more than a figure that is off.
+const WORST_FIRST: [u8; 4] = [11, 10, 20, EXPECTATION_MISSED];
+
+/// The exit code of many runs: that of the worst, 0 if all went as they should.
+pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
+    let codes: Vec<u8> = codes.into_iter().collect();
+    let worst = WORST_FIRST.into_iter().find(|code| codes.contains(code));
+    worst.unwrap_or_default()
+}
+
 impl Outcome {
     /// The exit code of the command, as far as expectations do not decide it.
     pub const fn exit_code(self) -> u8 {

@@ -18,7 +18,7 @@ use crate::diagnostic::{BadScenario, Diagnostic, Place};
 use crate::expect::Expectation;
 use crate::figure::{FIGURES, Figure};
 use crate::metrics::{Point as CurvePoint, Ratio};
-use crate::report::{EXPECTATION_MISSED, Outcome, Report};
+use crate::report::{Outcome, Report, worst};
 use crate::scenario::Scenario;
 
 pub use arguments::{Parameter, RUNS_MAX, parameters, seeds};
@@ -278,9 +278,7 @@ impl Sweep {
         if !self.is_complete() {
             return Outcome::Interrupted.exit_code();
         }
-        let codes: Vec<u8> = self.rows.iter().map(Row::exit_code).collect();
-        let worst = WORST_FIRST.into_iter().find(|code| codes.contains(code));
-        worst.unwrap_or_default()
+        worst(self.rows.iter().map(Row::exit_code))
     }
 
     /// The first run that did not go as it should.
@@ -298,9 +296,6 @@ impl Sweep {
         line
     }
 }
-
-/// A broken rule weighs more than a goal that was not reached, that more than a run of which nothing is known, and that more than a figure that is off.
-const WORST_FIRST: [u8; 4] = [11, 10, 20, EXPECTATION_MISSED];
 
 /// A word of a shell's command line.
 fn quoted(word: &str) -> String {

@@ -256,6 +256,13 @@ fn results_are_written_checked_and_missed() {
         Some(10),
         "one of them does not converge"
     );
+    let missed = format!("{RING}[expect]\nt99 = \"< 1ms\"\n");
+    fs::write(sims.join("d.toml"), missed).expect("a scenario can be written");
+    assert_eq!(
+        code(&report(&sims, &[])),
+        Some(10),
+        "the worst decides, not the last"
+    );
 }
 
 #[test]

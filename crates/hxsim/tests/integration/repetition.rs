@@ -44,7 +44,7 @@ fn output_is_the_same_to_the_byte_on_any_number_of_threads() {
         let output = run(&path, &[&sweep[..], &other].concat());
         assert_eq!(code(&output), Some(0), "{}", stderr(&output));
         let files = ["csv", "json", "jsonl", "svg"].map(|extension| {
-            let file = out.join("ring").with_extension(extension);
+            let file = out.join(format!("ring.sweep.{extension}"));
             fs::read_to_string(file).expect("it was written")
         });
         (stdout(&output), files)
@@ -445,11 +445,13 @@ fn an_interrupted_sweep_writes_what_was_done() {
         told.contains(" left") && told.contains(" frames/s · "),
         "{told}"
     );
-    let rows = fs::read_to_string(out.join("ring.jsonl")).expect("rows are there as runs end");
+    let rows =
+        fs::read_to_string(out.join("ring.sweep.jsonl")).expect("rows are there as runs end");
     assert_eq!(rows.lines().count(), 3, "{rows}");
     let csv = stdout(&output);
     assert_eq!(csv.lines().count(), 1 + 3, "{csv}");
-    let written = fs::read_to_string(out.join("ring.csv"));
+    let written = fs::read_to_string(out.join("ring.sweep.csv"));
     assert_eq!(written.expect("it was written"), csv);
-    assert!(out.join("ring.json").exists() && out.join("ring.svg").exists());
+    let beside = ["json", "svg"].map(|extension| out.join(format!("ring.sweep.{extension}")));
+    assert!(beside.iter().all(|path| path.exists()));
 }
