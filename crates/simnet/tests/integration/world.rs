@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use simnet::{Host, Layout, Link, Network, NodeId, Stream, World};
+use simnet::{Host, Layout, Link, Network, NodeId, Probability, Stream, World};
 
 pub(crate) const PORT: u16 = 7;
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -18,6 +18,16 @@ pub(crate) type Notes<N> = Rc<RefCell<Vec<N>>>;
 /// Two to a few nodes over constant 10 ms links.
 pub(crate) fn network(nodes: u32) -> Network {
     Network::new(nodes, 1, Link::constant(10 * MS))
+}
+
+/// Latencies that differ, and one transmission of fifty lost.
+pub(crate) fn lossy(nodes: u32, seed: u64) -> Network {
+    let mut network = network(nodes);
+    network.seed = seed;
+    let link = Link::uniform(10 * MS, 15 * MS);
+    network.links.default = link.with_loss(Probability::from_ppm(20_000));
+    network.streams.split = Probability::from_ppm(200_000);
+    network
 }
 
 /// A world in which every node runs `main` and writes notes.
