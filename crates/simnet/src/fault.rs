@@ -1,10 +1,104 @@
-use crate::{NodeId, Time};
+use std::ops::{Bound, RangeBounds};
+use std::time::Duration;
+
+use crate::{Impairment, NodeId, Reach, Time};
 
 /// The dated faults of a run: data, so that they can be printed, replayed and made fewer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
     /// In any order; the network sorts what it needs sorted. Of two faults of one node at one instant the first named comes first.
     pub faults: Vec<Fault>,
+}
+
+/// Schedules are put together fault by fault. What lasts is given a range of times: `at..until`, or `at..` for ever.
+///
+/// ```
+/// use simnet::{Impairment, Probability, Reach, Schedule, Time};
+///
+/// let s = Time::from_secs;
+/// let rain = Impairment::Lose(Probability::from_ppm(300_000));
+/// let schedule = Schedule::default()
+///     .partition(s(1)..s(4), [vec![0, 1], vec![2, 3]])
+///     .impair(s(2)..s(3), Reach::Everywhere, rain)
+///     .impair(s(5).., Reach::Between(vec![0], vec![1]), Impairment::Block)
+///     .crash(s(6), 2)
+///     .restart(s(8), 2);
+/// assert_eq!(schedule.faults.len(), 5);
+/// ```
+impl Schedule {
+    /// The same and one more.
+    pub fn with(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// The same and a [`Fault::Partition`].
+    pub fn partition(
+        self,
+        during: impl RangeBounds<Time>,
+        groups: impl IntoIterator<Item = Vec<NodeId>>,
+    ) -> Self {
+        let (at, until) = span(&during);
+        let groups = groups.into_iter().collect();
+        self.with(Fault::Partition { at, until, groups })
+    }
+
+    /// The same and a [`Fault::Impair`].
+    pub fn impair(
+        self,
+        during: impl RangeBounds<Time>,
+        reach: Reach,
+        impairment: Impairment,
+    ) -> Self {
+        let (at, until) = span(&during);
+        self.with(Fault::Impair {
+            at,
+            until,
+            reach,
+            impairment,
+        })
+    }
+
+    /// The same and a [`Fault::Cut`].
+    pub fn cut(self, at: Time, between: (NodeId, NodeId)) -> Self {
+        self.with(Fault::Cut { at, between })
+    }
+
+    /// The same and a [`Fault::Join`].
+    pub fn join(self, at: Time, node: NodeId) -> Self {
+        self.with(Fault::Join { at, node })
+    }
+
+    /// The same and a [`Fault::Leave`].
+    pub fn leave(self, at: Time, node: NodeId) -> Self {
+        self.with(Fault::Leave { at, node })
+    }
+
+    /// The same and a [`Fault::Crash`].
+    pub fn crash(self, at: Time, node: NodeId) -> Self {
+        self.with(Fault::Crash { at, node })
+    }
+
+    /// The same and a [`Fault::Restart`].
+    pub fn restart(self, at: Time, node: NodeId) -> Self {
+        self.with(Fault::Restart { at, node })
+    }
+}
+
+/// The first instant of a range of times, and the one with which it is over.
+fn span(during: &impl RangeBounds<Time>) -> (Time, Option<Time>) {
+    let next = |time: &Time| *time + Duration::from_nanos(1);
+    let at = match during.start_bound() {
+        Bound::Included(at) => *at,
+        Bound::Excluded(before) => next(before),
+        Bound::Unbounded => Time::ZERO,
+    };
+    let until = match during.end_bound() {
+        Bound::Included(last) => Some(next(last)),
+        Bound::Excluded(until) => Some(*until),
+        Bound::Unbounded => None,
+    };
+    (at, until)
 }
 
 /// Something that goes wrong at a given time.
@@ -58,6 +152,18 @@ pub enum Fault {
         /// Who.
         node: NodeId,
     },
+    /// From `at` (included) to `until` (excluded; `None`: for ever) some links are worse than they are. What is sent meets what there is when it leaves
+    /// its sender's lines.
+    Impair {
+        /// When it begins.
+        at: Time,
+        /// When it is over.
+        until: Option<Time>,
+        /// Which links.
+        reach: Reach,
+        /// In what way.
+        impairment: Impairment,
+    },
 }
 
 impl Fault {
@@ -69,7 +175,8 @@ impl Fault {
             | Self::Join { at, .. }
             | Self::Leave { at, .. }
             | Self::Crash { at, .. }
-            | Self::Restart { at, .. } => *at,
+            | Self::Restart { at, .. }
+            | Self::Impair { at, .. } => *at,
         }
     }
 
@@ -77,7 +184,7 @@ impl Fault {
     /// fault, if at all.
     pub const fn healed(&self) -> Option<Time> {
         match self {
-            Self::Partition { until, .. } => *until,
+            Self::Partition { until, .. } | Self::Impair { until, .. } => *until,
             Self::Cut { at, .. } | Self::Join { at, .. } | Self::Restart { at, .. } => Some(*at),
             Self::Leave { .. } | Self::Crash { .. } => None,
         }

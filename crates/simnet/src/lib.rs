@@ -81,6 +81,20 @@
 //! over - hosts, streams, listeners that somebody outside kept - does nothing any more. The schedule is known beforehand, so whether a segment is
 //! heard is decided, like a loss, when it is sent: [`Lives`] says who is up when.
 //!
+//! # Links that are worse for a while
+//!
+//! [`Fault::Partition`] and [`Fault::Cut`] are of the network, and so is [`Fault::Impair`]: an [`Impairment`] of the directed links within some [`Reach`].
+//!
+//! | impairment | models | streams see |
+//! |---|---|---|
+//! | [`Impairment::Block`] | a firewall, a broken route, in one direction or both | losses, then a timeout, unless it is over before |
+//! | [`Impairment::Stall`] | a router that hangs, routes that are computed anew | bytes that come late, all at once; a timeout if it lasts as long |
+//! | [`Impairment::Delay`] | a detour, a standing queue; from one node: a machine that is slow to answer | a longer latency |
+//! | [`Impairment::Lose`] | interference, an overloaded line | losses, and what they cost in time and repeated bytes |
+//! | [`Impairment::Throttle`] | a line that somebody else fills, a smaller plan | bytes that queue |
+//!
+//! Several at once add up. Draws do not depend on them: what was lost without a chance of loss added is lost with it, too, and all else has the latency it had.
+//!
 //! # What leaks
 //!
 //! Determinism ends where code asks the machine: clocks (`Instant::now`), entropy (`rand::rng`, `RandomState`), threads, and
@@ -109,6 +123,7 @@ mod executor;
 mod fault;
 pub mod fixed;
 mod host;
+mod impairment;
 mod life;
 mod link;
 mod network;
@@ -127,6 +142,7 @@ mod world;
 pub use bandwidth::{Access, Bandwidth};
 pub use fault::{Fault, Schedule};
 pub use host::{Elapsed, Host, Listener, Sleep};
+pub use impairment::{Impairment, Reach};
 pub use life::{Lives, Misfit};
 pub use link::{Jitter, Link, Links, Probability, StreamModel};
 pub use network::{InvalidNetwork, Layout, Network};

@@ -178,7 +178,7 @@ impl Lives {
 impl TurnKind {
     const fn of(fault: &Fault) -> Option<(NodeId, Self)> {
         match fault {
-            Fault::Partition { .. } | Fault::Cut { .. } => None,
+            Fault::Partition { .. } | Fault::Cut { .. } | Fault::Impair { .. } => None,
             Fault::Join { node, .. } => Some((*node, Self::Join)),
             Fault::Leave { node, .. } => Some((*node, Self::Leave)),
             Fault::Crash { node, .. } => Some((*node, Self::Crash)),

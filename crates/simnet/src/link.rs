@@ -98,6 +98,12 @@ impl Probability {
     pub const fn as_ppm(self) -> u32 {
         self.0
     }
+
+    /// The chance that at least one of two independent things happens, rounded down to whole parts per million.
+    pub(crate) const fn or(self, other: Self) -> Self {
+        let neither = (Self::ONE.0 - self.0) as u64 * (Self::ONE.0 - other.0) as u64;
+        Self(Self::ONE.0 - neither.div_ceil(Self::ONE.0 as u64) as u32)
+    }
 }
 
 /// All links of a network: one default, other ones between regions, and exceptions by (source, destination); and the nodes' own lines.

@@ -1,8 +1,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::route::Routes;
-use crate::{Fault, Link, Links, Lives, Misfit, NodeId, Regions, Schedule, StreamModel, Time};
+use crate::impairment::{Impairments, Passage};
+use crate::route::{Route, Routes};
+use crate::{
+    Fault, Impairment, Link, Links, Lives, Misfit, NodeId, Regions, Schedule, StreamModel, Time,
+};
 
 /// A network of nodes and all that will happen to it. With the nodes' own code it determines the history, bit for bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,12 @@ impl Network {
                     && until.is_none_or(|until| time < until)
                     && group(source) != group(dest)
             }
+            Fault::Impair {
+                at,
+                until,
+                reach,
+                impairment: Impairment::Block,
+            } => *at <= time && until.is_none_or(|until| time < until) && reach.has(source, dest),
             _ => false,
         })
     }
@@ -89,6 +98,7 @@ impl Network {
                 | Fault::Leave { node, .. }
                 | Fault::Crash { node, .. }
                 | Fault::Restart { node, .. } => known(*node)?,
+                Fault::Impair { reach, .. } => reach.named().try_for_each(known)?,
             }
         }
         if let Some(misfit) = self.faults.lives().misfits().first() {
@@ -189,6 +199,7 @@ pub(crate) struct Plan {
     pub(crate) streams: StreamModel,
     pub(crate) routes: Routes,
     partitions: Vec<Partition>,
+    impairments: Impairments,
     pub(crate) lives: Lives,
 }
 
@@ -226,17 +237,33 @@ impl Plan {
             streams: network.streams.clone(),
             routes: Routes::new(&network.links, network.seed, network.nodes),
             partitions: partitions.collect(),
+            impairments: Impairments::new(&network.faults, network.nodes),
             lives: network.faults.lives(),
         })
     }
 
-    /// Whether a partition stands between the two nodes at `time`.
-    pub(crate) fn blocked(&self, source: NodeId, dest: NodeId, time: Time) -> bool {
-        self.partitions.iter().any(|partition| {
+    /// The link from `source` to `dest`, as it takes what is sent at `time`.
+    pub(crate) fn route(&self, source: NodeId, dest: NodeId, time: Time) -> Route {
+        let mut route = self.routes.between(source, dest);
+        if let Some(throttle) = self.impairments.throttle(source, dest, time) {
+            let bandwidth = route.bandwidth.map_or(throttle, |it| it.min(throttle));
+            route.bandwidth = Some(bandwidth);
+        }
+        route
+    }
+
+    /// How what leaves `source` for `dest` at `time` passes the network; `None`: not at all.
+    pub(crate) fn passage(&self, source: NodeId, dest: NodeId, time: Time) -> Option<Passage> {
+        let partitioned = self.partitions.iter().any(|partition| {
             partition.at <= time
                 && time < partition.until
                 && partition.group[source as usize] != partition.group[dest as usize]
-        })
+        });
+        if partitioned {
+            return None;
+        }
+        let patience = self.streams.timeout;
+        self.impairments.passage(source, dest, time, patience)
     }
 
     /// The nodes of a shard.

@@ -89,8 +89,8 @@ impl<T> Shard<T> {
                 },
             };
             let events = match *fault {
-                // It is looked up by those who send.
-                Fault::Partition { .. } => [None; 2],
+                // They are looked up by those who send.
+                Fault::Partition { .. } | Fault::Impair { .. } => [None; 2],
                 Fault::Cut {
                     between: (a, b), ..
                 } => [event(Kind::Cut, a, b), event(Kind::Cut, b, a)].map(Some),

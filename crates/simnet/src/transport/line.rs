@@ -28,6 +28,7 @@ impl Core {
     /// Whether the node's downlink keeps what arrives for later.
     pub(super) fn is_kept_by_downlink(&mut self, event: &Event, payload: Span) -> bool {
         let (id, routes) = (event.dest, &self.plan.routes);
+        let link = || self.plan.route(event.source, id, event.time);
         let Some(down) = routes.access(id).down else {
             return false;
         };
@@ -36,10 +37,7 @@ impl Core {
         }
         // Its last byte comes now. The first came earlier, by as long as the slowest line on the way took.
         let bytes = event.record.data_bytes();
-        let before = [
-            routes.access(event.source).up,
-            routes.between(event.source, id).bandwidth,
-        ];
+        let before = [routes.access(event.source).up, link().bandwidth];
         let slowest = before.into_iter().flatten().min();
         let took = slowest.map(|slowest| slowest.time_of(bytes));
         let first = event.time - took.unwrap_or_default();

@@ -106,14 +106,15 @@ impl Core {
             last_arrival,
             ..
         } = self.node(id).ends[slot as usize];
-        let route = self.plan.routes.between(id, peer);
+        let route = self.plan.route(id, peer, self.now);
         let bytes = match kind {
             Kind::Data => payload.len() as u32,
             _ => 0,
         };
         let left = self.depart(id, peer, &route, bytes);
-        let blocked =
-            self.plan.blocked(id, peer, left) || self.plan.lives.crashes_within(id, self.now, left);
+        let powerless = self.plan.lives.crashes_within(id, self.now, left);
+        let passage = self.plan.passage(id, peer, left);
+        let passage = passage.filter(|_| !powerless);
         let node = self.node(id);
         let counter = (u64::from(sequence) << 16) | u64::from(attempt.min(0xffff));
         if kind == Kind::Data {
@@ -122,13 +123,14 @@ impl Core {
                 node.carried.retransmitted += payload.len() as u64;
             }
         }
-        if blocked || chance_of(route.loss, || draw(seed, LOSS, owner, counter)) {
+        let lost = |loss| chance_of(loss, || draw(seed, LOSS, owner, counter));
+        let Some(passage) = passage.filter(|it| !lost(route.loss.or(it.loss))) else {
             node.carried.lost += 1;
             return Err(left);
-        }
+        };
         let jitter = || draw(seed, JITTER, owner, counter);
         let jitter = self.plan.routes.jitter(&route, jitter);
-        let arrival = left + Duration::from_nanos(route.floor + jitter);
+        let arrival = passage.left + passage.delay + Duration::from_nanos(route.floor + jitter);
         let arrival = last_arrival.max(arrival);
         if self.plan.lives.is_deaf(peer, arrival) {
             self.node(id).carried.lost += 1;
@@ -260,8 +262,10 @@ impl Core {
         let route = self.plan.routes.between(id, peer);
         let counter = now.as_nanos();
         let link = (u64::from(id) << 32) | u64::from(peer);
-        let lost = chance_of(route.loss, || draw(seed, RESET_LOSS, link, counter));
-        if lost || self.plan.blocked(id, peer, now) || !self.emit_reset(id, peer, header) {
+        let lost = |loss| chance_of(loss, || draw(seed, RESET_LOSS, link, counter));
+        let passage = self.plan.passage(id, peer, now);
+        let passes = passage.is_some_and(|it| !lost(route.loss.or(it.loss)));
+        if !passes || !self.emit_reset(id, peer, header) {
             self.node(id).carried.lost += 1;
             return false;
         }
@@ -271,13 +275,15 @@ impl Core {
     /// Puts a reset on its way. False: it does not leave before the power goes, or the peer is deaf when it arrives.
     fn emit_reset(&mut self, id: NodeId, peer: NodeId, header: Header) -> bool {
         let (seed, now) = (self.plan.seed, self.now);
-        let route = self.plan.routes.between(id, peer);
+        let route = self.plan.route(id, peer, now);
         let counter = now.as_nanos();
         let link = (u64::from(id) << 32) | u64::from(peer);
         let jitter = || draw(seed, RESET_JITTER, link, counter);
         let jitter = self.plan.routes.jitter(&route, jitter);
         let left = self.depart(id, peer, &route, 0);
-        let arrival = left + Duration::from_nanos(route.floor + jitter);
+        let passage = self.plan.passage(id, peer, left);
+        let (goes_on, delay) = passage.map_or((left, Duration::ZERO), |it| (it.left, it.delay));
+        let arrival = goes_on + delay + Duration::from_nanos(route.floor + jitter);
         let lives = &self.plan.lives;
         if lives.crashes_within(id, now, left) || lives.is_deaf(peer, arrival) {
             return false;

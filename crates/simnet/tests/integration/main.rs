@@ -3,6 +3,7 @@
 mod bandwidth;
 mod determinism;
 mod faults;
+mod impairments;
 mod life;
 mod multiplexing;
 mod regions;
