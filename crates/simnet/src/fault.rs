@@ -1,7 +1,7 @@
 use std::ops::{Bound, RangeBounds};
 use std::time::Duration;
 
-use crate::{Impairment, NodeId, Reach, Time};
+use crate::{Impairment, LinkSet, NodeId, Time};
 
 /// The dated faults of a run: data, so that they can be printed, replayed and made fewer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,14 +13,14 @@ pub struct Schedule {
 /// Schedules are put together fault by fault. What lasts is given a range of times: `at..until`, or `at..` for ever.
 ///
 /// ```
-/// use simnet::{Impairment, Probability, Reach, Schedule, Time};
+/// use simnet::{Impairment, Probability, LinkSet, Schedule, Time};
 ///
 /// let s = Time::from_secs;
 /// let rain = Impairment::Lose(Probability::from_ppm(300_000));
 /// let schedule = Schedule::default()
 ///     .partition(s(1)..s(4), [vec![0, 1], vec![2, 3]])
-///     .impair(s(2)..s(3), Reach::Everywhere, rain)
-///     .impair(s(5).., Reach::Between(vec![0], vec![1]), Impairment::Block)
+///     .impair(s(2)..s(3), LinkSet::All, rain)
+///     .impair(s(5).., LinkSet::Between(vec![0], vec![1]), Impairment::Block)
 ///     .crash(s(6), 2)
 ///     .restart(s(8), 2);
 /// assert_eq!(schedule.faults.len(), 5);
@@ -47,14 +47,14 @@ impl Schedule {
     pub fn impair(
         self,
         during: impl RangeBounds<Time>,
-        reach: Reach,
+        links: LinkSet,
         impairment: Impairment,
     ) -> Self {
         let (at, until) = span(&during);
         self.with(Fault::Impair {
             at,
             until,
-            reach,
+            links,
             impairment,
         })
     }
@@ -160,7 +160,7 @@ pub enum Fault {
         /// When it is over.
         until: Option<Time>,
         /// Which links.
-        reach: Reach,
+        links: LinkSet,
         /// In what way.
         impairment: Impairment,
     },

@@ -7,7 +7,6 @@ use crate::{Fault, NodeId, Probability, Schedule, Time};
 
 /// What [`Fault::Impair`] does to whatever is sent over its links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Impairment {
     /// Nothing passes. Over links of one direction only it is what a misconfigured firewall does: answers arrive, and questions do not.
     Block,
@@ -24,9 +23,9 @@ pub enum Impairment {
 
 /// The directed links that an [`Impairment`] is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum LinkSet {
     /// All links.
-    Everywhere,
+    All,
     /// Those that begin or end at one of these nodes.
     Around(Vec<NodeId>),
     /// Those that begin at one of these nodes.
@@ -37,11 +36,11 @@ pub enum Reach {
     Between(Vec<NodeId>, Vec<NodeId>),
 }
 
-impl Reach {
+impl LinkSet {
     /// The nodes that are named.
     pub fn named(&self) -> impl Iterator<Item = NodeId> {
         let (first, second): (&[NodeId], &[NodeId]) = match self {
-            Self::Everywhere => (&[], &[]),
+            Self::All => (&[], &[]),
             Self::Around(nodes) | Self::From(nodes) | Self::To(nodes) => (nodes, &[]),
             Self::Between(from, to) => (from, to),
         };
@@ -51,7 +50,7 @@ impl Reach {
     /// Whether the link from `source` to `dest` is among them.
     pub fn has(&self, source: NodeId, dest: NodeId) -> bool {
         match self {
-            Self::Everywhere => true,
+            Self::All => true,
             Self::Around(nodes) => nodes.contains(&source) || nodes.contains(&dest),
             Self::From(nodes) => nodes.contains(&source),
             Self::To(nodes) => nodes.contains(&dest),
@@ -70,7 +69,7 @@ pub(crate) struct Impairments {
 struct Impaired {
     at: Time,
     until: Time,
-    /// Of each node whether links that begin or end at it are reached. `None`: of all.
+    /// Of each node whether links that begin or end at it are in the set. `None`: of all.
     from: Option<Box<[bool]>>,
     to: Option<Box<[bool]>>,
     /// Whether one end is enough.
@@ -100,25 +99,25 @@ impl Impairments {
             let Fault::Impair {
                 at,
                 until,
-                reach,
+                links,
                 impairment,
             } = fault
             else {
                 return None;
             };
-            let (from, to) = match reach {
-                Reach::Everywhere => (None, None),
-                Reach::Around(nodes) => (mask(nodes), mask(nodes)),
-                Reach::From(nodes) => (mask(nodes), None),
-                Reach::To(nodes) => (None, mask(nodes)),
-                Reach::Between(from, to) => (mask(from), mask(to)),
+            let (from, to) = match links {
+                LinkSet::All => (None, None),
+                LinkSet::Around(nodes) => (mask(nodes), mask(nodes)),
+                LinkSet::From(nodes) => (mask(nodes), None),
+                LinkSet::To(nodes) => (None, mask(nodes)),
+                LinkSet::Between(from, to) => (mask(from), mask(to)),
             };
             Some(Impaired {
                 at: *at,
                 until: until.unwrap_or(Time::MAX),
                 from,
                 to,
-                around: matches!(reach, Reach::Around(_)),
+                around: matches!(links, LinkSet::Around(_)),
                 what: *impairment,
             })
         });
@@ -188,8 +187,8 @@ impl Impaired {
             mask.as_ref().is_none_or(|mask| mask[node as usize])
         };
         let (from, to) = (has(&self.from, source), has(&self.to, dest));
-        let reached = if self.around { from || to } else { from && to };
-        self.at <= time && time < self.until && reached
+        let is_link = if self.around { from || to } else { from && to };
+        self.at <= time && time < self.until && is_link
     }
 }
 
@@ -199,43 +198,43 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    fn impairments(faults: &[(u64, u64, Reach, Impairment)]) -> Impairments {
+    fn impairments(faults: &[(u64, u64, LinkSet, Impairment)]) -> Impairments {
         let mut schedule = Schedule::default();
-        for (at, until, reach, impairment) in faults {
+        for (at, until, links, impairment) in faults {
             let [at, until] = [*at, *until].map(Time::from_secs);
-            schedule = schedule.impair(at..until, reach.clone(), *impairment);
+            schedule = schedule.impair(at..until, links.clone(), *impairment);
         }
         Impairments::new(&schedule, 4)
     }
 
     #[test]
-    fn a_reach_names_directed_links() {
-        let links = |reach: Reach| {
-            let impaired = impairments(&[(0, 1, reach.clone(), Impairment::Block)]);
+    fn a_set_names_directed_links() {
+        let named = |set: LinkSet| {
+            let impaired = impairments(&[(0, 1, set.clone(), Impairment::Block)]);
             let mut links = Vec::new();
             for source in 0..4 {
                 for dest in (0..4).filter(|dest| *dest != source) {
                     let passage = impaired.passage(source, dest, Time::ZERO, S);
-                    assert_eq!(passage.is_none(), reach.has(source, dest));
+                    assert_eq!(passage.is_none(), set.has(source, dest));
                     links.extend(passage.is_none().then_some((source, dest)));
                 }
             }
             links
         };
-        assert_eq!(links(Reach::Everywhere).len(), 12);
-        assert_eq!(links(Reach::From(vec![2])), [(2, 0), (2, 1), (2, 3)]);
-        assert_eq!(links(Reach::To(vec![2])), [(0, 2), (1, 2), (3, 2)]);
-        assert_eq!(links(Reach::Around(vec![2])).len(), 6);
-        let between = Reach::Between(vec![0, 1], vec![3]);
-        assert_eq!(links(between), [(0, 3), (1, 3)]);
+        assert_eq!(named(LinkSet::All).len(), 12);
+        assert_eq!(named(LinkSet::From(vec![2])), [(2, 0), (2, 1), (2, 3)]);
+        assert_eq!(named(LinkSet::To(vec![2])), [(0, 2), (1, 2), (3, 2)]);
+        assert_eq!(named(LinkSet::Around(vec![2])).len(), 6);
+        let between = LinkSet::Between(vec![0, 1], vec![3]);
+        assert_eq!(named(between), [(0, 3), (1, 3)]);
     }
 
     #[test]
     fn what_waits_goes_on_when_the_last_stall_that_it_meets_is_over() {
         let impaired = impairments(&[
-            (1, 3, Reach::Everywhere, Impairment::Stall),
-            (2, 5, Reach::From(vec![0]), Impairment::Stall),
-            (5, 6, Reach::From(vec![0]), Impairment::Delay(S)),
+            (1, 3, LinkSet::All, Impairment::Stall),
+            (2, 5, LinkSet::From(vec![0]), Impairment::Stall),
+            (5, 6, LinkSet::From(vec![0]), Impairment::Delay(S)),
         ]);
         let passes = |source, at, patience| {
             let passage = impaired.passage(source, 3, Time::from_secs(at), S * patience);
@@ -251,8 +250,8 @@ mod tests {
     #[test]
     fn chances_add_up_as_those_of_independent_losses_do() {
         let half = Impairment::Lose(Probability::from_ppm(500_000));
-        let everywhere = || Reach::Everywhere;
-        let impaired = impairments(&[(0, 2, everywhere(), half), (1, 3, everywhere(), half)]);
+        let all = || LinkSet::All;
+        let impaired = impairments(&[(0, 2, all(), half), (1, 3, all(), half)]);
         let loss = |at| {
             let passage = impaired.passage(0, 1, Time::from_secs(at), S);
             passage.expect("nothing is blocked").loss.as_ppm()
@@ -265,8 +264,8 @@ mod tests {
         let throttle = |bytes| Bandwidth::per_second(bytes).map(Impairment::Throttle);
         let throttle = |bytes| throttle(bytes).expect("it is not zero");
         let impaired = impairments(&[
-            (0, 2, Reach::Everywhere, throttle(9)),
-            (1, 3, Reach::To(vec![1]), throttle(5)),
+            (0, 2, LinkSet::All, throttle(9)),
+            (1, 3, LinkSet::To(vec![1]), throttle(5)),
         ]);
         let held = |dest, at| {
             let held = impaired.throttle(0, dest, Time::from_secs(at));

@@ -83,7 +83,7 @@
 //!
 //! # Links that are worse for a while
 //!
-//! [`Fault::Partition`] and [`Fault::Cut`] are of the network, and so is [`Fault::Impair`]: an [`Impairment`] of the directed links within some [`Reach`].
+//! [`Fault::Partition`] and [`Fault::Cut`] are of the network, and so is [`Fault::Impair`]: an [`Impairment`] of the directed links in a [`LinkSet`].
 //!
 //! | impairment | models | streams see |
 //! |---|---|---|
@@ -142,7 +142,7 @@ mod world;
 pub use bandwidth::{Access, Bandwidth};
 pub use fault::{Fault, Schedule};
 pub use host::{Elapsed, Host, Listener, Sleep};
-pub use impairment::{Impairment, Reach};
+pub use impairment::{Impairment, LinkSet};
 pub use life::{Lives, Misfit};
 pub use link::{Jitter, Link, Links, Probability, StreamModel};
 pub use network::{InvalidNetwork, Layout, Network};

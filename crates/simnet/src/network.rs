@@ -46,9 +46,9 @@ impl Network {
             Fault::Impair {
                 at,
                 until,
-                reach,
+                links,
                 impairment: Impairment::Block,
-            } => *at <= time && until.is_none_or(|until| time < until) && reach.has(source, dest),
+            } => *at <= time && until.is_none_or(|until| time < until) && links.has(source, dest),
             _ => false,
         })
     }
@@ -98,7 +98,7 @@ impl Network {
                 | Fault::Leave { node, .. }
                 | Fault::Crash { node, .. }
                 | Fault::Restart { node, .. } => known(*node)?,
-                Fault::Impair { reach, .. } => reach.named().try_for_each(known)?,
+                Fault::Impair { links, .. } => links.named().try_for_each(known)?,
             }
         }
         if let Some(misfit) = self.faults.lives().misfits().first() {

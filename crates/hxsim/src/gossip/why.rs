@@ -252,7 +252,11 @@ impl Inquest<'_> {
             Time::ZERO => "the start".into(),
             at => at.to_string(),
         };
-        Some(format!("{name}, a partition from {from} {until}"))
+        let what = match fault {
+            Fault::Impair { .. } => "a block",
+            _ => "a partition",
+        };
+        Some(format!("{name}, {what} from {from} {until}"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use simnet::{Fault, NodeId, Time};
+use simnet::{Fault, Impairment, NodeId, Time};
 
 use crate::scenario::Scenario;
 
@@ -42,6 +42,7 @@ pub(crate) fn spans(scenario: &Scenario) -> Vec<FaultSpan> {
                 Fault::Leave { node, .. } => ("leave", Some(node)),
                 Fault::Crash { node, .. } => ("crash", Some(node)),
                 Fault::Restart { .. } => return None,
+                Fault::Impair { impairment, .. } => (impairment_name(impairment), None),
             };
             let back = |node| lives.starts_after(node, fault.at());
             let until = match *fault {
@@ -67,6 +68,17 @@ pub(crate) fn spans(scenario: &Scenario) -> Vec<FaultSpan> {
     }
     spans.sort_by_key(|fault| fault.at_ns);
     spans
+}
+
+/// What it is called in scenarios.
+const fn impairment_name(impairment: Impairment) -> &'static str {
+    match impairment {
+        Impairment::Block => "block",
+        Impairment::Stall => "stall",
+        Impairment::Delay(_) => "delay",
+        Impairment::Lose(_) => "loss",
+        Impairment::Throttle(_) => "throttle",
+    }
 }
 
 /// The same as pictures have it: of those of one kind and of single nodes that overlap, one.

@@ -137,7 +137,9 @@ mod tests {
                         assert!(lives.starts_after(node, at).is_some_and(|at| at <= end));
                     }
                     Fault::Restart { .. } => {}
-                    Fault::Join { .. } | Fault::Leave { .. } => panic!("{fault:?}"),
+                    Fault::Join { .. } | Fault::Leave { .. } | Fault::Impair { .. } => {
+                        panic!("{fault:?}")
+                    }
                 }
             }
         }

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use simnet::{Fault, Lives, NodeId, Schedule, Time};
+use simnet::{Fault, Impairment, LinkSet, Lives, NodeId, Schedule, Time};
 
 use super::Eviction;
 use super::document::{Content, Value};
-use super::quantity::{bodies, duration, nodes as node_set, pair, time, word};
+use super::quantity::{
+    bandwidth, bodies, duration, nodes as node_set, pair, positive_duration, probability, time,
+    word,
+};
 use super::read::before_end;
 use super::section::{Located, Problems, Section, Wrong};
 use crate::diagnostic::Place;
@@ -127,7 +130,18 @@ enum Kind {
     Partition,
     Cut,
     Life(fn(Time, NodeId) -> Fault),
+    Impair(Effect),
     Evict,
+}
+
+/// How links are worse for a while.
+#[derive(Clone, Copy)]
+enum Effect {
+    Block,
+    Stall,
+    Delay,
+    Lose,
+    Throttle,
 }
 
 fn fault(
@@ -136,7 +150,7 @@ fn fault(
     nodes: Option<u32>,
     horizon: Option<Time>,
 ) -> Option<What> {
-    const KINDS: [(&str, Kind); 7] = [
+    const KINDS: [(&str, Kind); 12] = [
         ("partition", Kind::Partition),
         ("cut", Kind::Cut),
         ("join", Kind::Life(|at, node| Fault::Join { at, node })),
@@ -147,6 +161,11 @@ fn fault(
             Kind::Life(|at, node| Fault::Restart { at, node }),
         ),
         ("evict", Kind::Evict),
+        ("block", Kind::Impair(Effect::Block)),
+        ("stall", Kind::Impair(Effect::Stall)),
+        ("delay", Kind::Impair(Effect::Delay)),
+        ("loss", Kind::Impair(Effect::Lose)),
+        ("throttle", Kind::Impair(Effect::Throttle)),
     ];
     let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
@@ -163,6 +182,10 @@ fn fault(
             between.zip(at).map(|(between, at)| What::Cut(at, between))
         }
         Kind::Life(of) => life(problems, &mut section, nodes, at, horizon, of),
+        Kind::Impair(effect) => {
+            let impaired = impair(problems, &mut section, nodes, at, horizon, effect);
+            impaired.map(|impaired| What::Faults(vec![impaired]))
+        }
         Kind::Evict => eviction(problems, &mut section, nodes, at),
     };
     section.close(problems);
@@ -211,6 +234,89 @@ fn eviction(
     Some(What::Eviction(Located { value, place }))
 }
 
+/// Links that are worse for a while.
+fn impair(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    at: Option<Time>,
+    horizon: Option<Time>,
+    effect: Effect,
+) -> Option<Fault> {
+    let until = until(problems, section, at, horizon);
+    let links = links(problems, section, nodes);
+    let impairment = match effect {
+        Effect::Block => Some(Impairment::Block),
+        Effect::Stall => Some(Impairment::Stall),
+        Effect::Delay => section
+            .required(problems, "by", "by = \"200ms\"", positive_duration)
+            .map(|by| Impairment::Delay(by.value)),
+        Effect::Lose => section
+            .required(problems, "loss", "loss = \"30%\"", probability)
+            .map(|loss| Impairment::Lose(loss.value)),
+        Effect::Throttle => section
+            .required(problems, "bandwidth", "bandwidth = \"1MiB/s\"", bandwidth)
+            .map(|bandwidth| Impairment::Throttle(bandwidth.value)),
+    };
+    Some(Fault::Impair {
+        at: at?,
+        until,
+        links: links?,
+        impairment: impairment?,
+    })
+}
+
+/// `nodes`: the links from and to these; `from` and `to`: those of one direction; none of them: all.
+fn links(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+) -> Option<LinkSet> {
+    let around = section.has("nodes");
+    let named = section.optional(problems, "nodes", node_set(nodes));
+    let (has_from, has_to) = (section.has("from"), section.has("to"));
+    let from = section.optional(problems, "from", node_set(nodes));
+    let to = section.optional(problems, "to", node_set(nodes));
+    if around {
+        if let Some(directed) = from.as_ref().or(to.as_ref()) {
+            let hint = "`nodes` is for both directions: leave it out";
+            let message = "links are named twice";
+            problems.add(&directed.place, message, hint);
+        }
+        return named.map(|named| LinkSet::Around(named.value));
+    }
+    let (from, to) = (from.map(|it| it.value), to.map(|it| it.value));
+    match (has_from, has_to) {
+        (false, false) => Some(LinkSet::All),
+        (true, false) => from.map(LinkSet::From),
+        (false, true) => to.map(LinkSet::To),
+        (true, true) => Some(LinkSet::Between(from?, to?)),
+    }
+}
+
+/// When something is over that has a beginning; by default never.
+fn until(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    at: Option<Time>,
+    horizon: Option<Time>,
+) -> Option<Time> {
+    let Located { value, place } = section.optional(problems, "until", time)?;
+    if let Some(end) = horizon
+        && value >= end
+    {
+        let hint = "leave it out: within this run it is never over";
+        problems.add(&place, format!("the run ends at {end}, before this"), hint);
+    }
+    if let Some(at) = at
+        && value <= at
+    {
+        let message = "this is over before it begins";
+        problems.add(&place, message, format!("later than `at`, {at}"));
+    }
+    Some(value)
+}
+
 fn partition(
     problems: &mut Problems,
     section: &mut Section<'_>,
@@ -218,27 +324,12 @@ fn partition(
     at: Option<Time>,
     horizon: Option<Time>,
 ) -> Option<Fault> {
-    let until = section.optional(problems, "until", time);
-    if let (Some(Located { value, place }), Some(end)) = (&until, horizon)
-        && *value >= end
-    {
-        let hint = "leave it out: within this run the partition never heals";
-        problems.add(place, format!("the run ends at {end}, before this"), hint);
-    }
-    if let (Some(Located { value, place }), Some(at)) = (&until, at)
-        && *value <= at
-    {
-        problems.add(
-            place,
-            "this heals before it begins",
-            format!("later than `at`, {at}"),
-        );
-    }
+    let until = until(problems, section, at, horizon);
     let example = "groups = [\"0..50\", \"50..100\"]";
     let groups = section.required(problems, "groups", example, |value| groups(value, nodes));
     Some(Fault::Partition {
         at: at?,
-        until: until.map(|until| until.value),
+        until,
         groups: groups?.value,
     })
 }

@@ -15,8 +15,8 @@ use hxsim::workload::{
 };
 use proptest::prelude::*;
 use simnet::{
-    Access, Bandwidth, Fault, Jitter, Link, Links, Members, Probability, Quantiles, Region,
-    Schedule, StreamModel, Time,
+    Access, Bandwidth, Fault, Impairment, Jitter, Link, LinkSet, Links, Members, Probability,
+    Quantiles, Region, Schedule, StreamModel, Time,
 };
 
 const ALL: &str = include_str!("../../src/scenario/example.toml");
@@ -126,8 +126,28 @@ fn every_key_arrives_where_it_belongs() {
                     node: 2,
                 },
             ],
-        },
-        fault_numbers: vec![0, 1, 2, 2],
+        }
+        .impair(
+            Time::from_secs(10)..Time::from_secs(11),
+            LinkSet::Between(vec![0], vec![1, 2]),
+            Impairment::Block,
+        )
+        .impair(
+            Time::from_secs(12)..,
+            LinkSet::Around(vec![4]),
+            Impairment::Delay(Duration::from_millis(200)),
+        )
+        .impair(
+            Time::from_secs(13)..Time::from_secs(14),
+            LinkSet::All,
+            Impairment::Lose(Probability::from_ppm(300_000)),
+        )
+        .impair(
+            Time::from_secs(15)..,
+            LinkSet::All,
+            Impairment::Throttle(Bandwidth::per_second(64 << 10).expect("it is not zero")),
+        ),
+        fault_numbers: vec![0, 1, 2, 2, 4, 5, 6, 7],
         evictions: vec![Eviction {
             at: Time::from_secs(9),
             nodes: vec![0],

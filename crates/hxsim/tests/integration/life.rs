@@ -1,6 +1,5 @@
 //! Nodes come and go, and let go of what they had.
 
-use std::fs;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -15,32 +14,10 @@ use proptest::prelude::*;
 use simnet::{Fault, Host, Layout, Link, Links, NodeId, Probability, Schedule, Time};
 
 use crate::drawn::{prepare, runner, topologies};
-use crate::snapshot::{assert_snapshot, tests};
+use crate::snapshot::tests;
 use crate::why::four_in_line;
 
-/// Every `tests/life/NAME.toml` is answered as `NAME.txt` has it, and has one history.
-#[test]
-fn small_scenarios_of_every_kind_have_their_answers() {
-    let directory = tests().join("life");
-    let entries = fs::read_dir(&directory).expect("the scenarios are there");
-    let mut paths: Vec<_> = entries
-        .map(|entry| entry.expect("the directory can be listed").path())
-        .filter(|path| path.extension().is_some_and(|it| it == "toml"))
-        .collect();
-    paths.sort();
-    assert_eq!(paths.len(), 6);
-    for path in paths {
-        let scenario = Scenario::load(&path, &[]).unwrap_or_else(|bad| panic!("{bad}"));
-        let report = run(&scenario);
-        assert_eq!(report.outcome, Outcome::Converged, "{}", scenario.name);
-        assert_snapshot(&path.with_extension("txt"), &report.human(false));
-        let (_, gossip) = prepare(&scenario);
-        let digest = trial::verify(&gossip, &scenario).expect("a valid network");
-        assert_eq!(digest.map(|it| format!("{it:016x}")), Ok(report.digest));
-    }
-}
-
-fn run(scenario: &Scenario) -> Report {
+pub(crate) fn run(scenario: &Scenario) -> Report {
     watched(scenario, |_| ControlFlow::Continue(()))
 }
 

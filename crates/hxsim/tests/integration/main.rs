@@ -19,6 +19,7 @@ mod repetition;
 mod report;
 mod schema;
 mod sets;
+mod small;
 mod snapshot;
 #[cfg(unix)]
 mod terminal;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use proptest::prelude::*;
 use simnet::{
-    Bandwidth, Carried, Fault, Host, Impairment, Layout, Network, NodeId, Probability, Reach,
+    Bandwidth, Carried, Fault, Host, Impairment, Layout, LinkSet, Network, NodeId, Probability,
     Schedule, Time,
 };
 
@@ -71,17 +71,17 @@ fn exchange(faults: Schedule, length: usize) -> Exchange {
     }
 }
 
-fn during(reach: Reach, impairment: Impairment) -> Schedule {
+fn during(links: LinkSet, impairment: Impairment) -> Schedule {
     let [at, until] = [500, 4_000].map(Time::from_millis);
-    Schedule::default().impair(at..until, reach, impairment)
+    Schedule::default().impair(at..until, links, impairment)
 }
 
-fn there() -> Reach {
-    Reach::Between(vec![0], vec![1])
+fn there() -> LinkSet {
+    LinkSet::Between(vec![0], vec![1])
 }
 
-fn back() -> Reach {
-    Reach::Between(vec![1], vec![0])
+fn back() -> LinkSet {
+    LinkSet::Between(vec![1], vec![0])
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_delay_adds_to_the_latency_of_what_is_sent_meanwhile() {
     let detour = exchange(during(there(), Impairment::Delay(70 * MS)), 1000);
     assert_eq!(detour.asked, Some(80 * MS));
     assert_eq!(detour.answered, Some(Ok(90 * MS)));
-    let slow_node = during(Reach::From(vec![1]), Impairment::Delay(70 * MS));
+    let slow_node = during(LinkSet::From(vec![1]), Impairment::Delay(70 * MS));
     let slow_node = exchange(slow_node, 1000);
     assert_eq!(slow_node.asked, Some(10 * MS));
     assert_eq!(slow_node.answered, Some(Ok(90 * MS)));
@@ -176,13 +176,13 @@ fn schedules_are_put_together_by_ranges_of_times() {
     let block = |at, until| Fault::Impair {
         at,
         until,
-        reach: Reach::Everywhere,
+        links: LinkSet::All,
         impairment: Impairment::Block,
     };
     let blocked = Schedule::default()
-        .impair(at..until, Reach::Everywhere, Impairment::Block)
-        .impair(at..=until, Reach::Everywhere, Impairment::Block)
-        .impair(.., Reach::Everywhere, Impairment::Block);
+        .impair(at..until, LinkSet::All, Impairment::Block)
+        .impair(at..=until, LinkSet::All, Impairment::Block)
+        .impair(.., LinkSet::All, Impairment::Block);
     assert_eq!(
         blocked.faults,
         [
@@ -199,7 +199,7 @@ fn schedules_are_put_together_by_ranges_of_times() {
 #[test]
 fn an_impairment_of_a_node_that_is_not_there_is_an_error() {
     let mut network = network(2);
-    network.faults = during(Reach::Around(vec![2]), Impairment::Stall);
+    network.faults = during(LinkSet::Around(vec![2]), Impairment::Stall);
     let error = simnet::World::new(&network, Layout::default(), |_, _| ())
         .err()
         .expect("there is no node 2");
@@ -209,14 +209,14 @@ fn an_impairment_of_a_node_that_is_not_there_is_an_error() {
     );
 }
 
-fn reach() -> impl Strategy<Value = Reach> {
+fn links() -> impl Strategy<Value = LinkSet> {
     let nodes = || prop::collection::vec(0u32..4, 1..3);
     prop_oneof![
-        Just(Reach::Everywhere),
-        nodes().prop_map(Reach::Around),
-        nodes().prop_map(Reach::From),
-        nodes().prop_map(Reach::To),
-        (nodes(), nodes()).prop_map(|(from, to)| Reach::Between(from, to)),
+        Just(LinkSet::All),
+        nodes().prop_map(LinkSet::Around),
+        nodes().prop_map(LinkSet::From),
+        nodes().prop_map(LinkSet::To),
+        (nodes(), nodes()).prop_map(|(from, to)| LinkSet::Between(from, to)),
     ]
 }
 
@@ -271,12 +271,12 @@ proptest! {
     #[test]
     fn all_arrives_once_it_is_over_and_every_layout_tells_the_same(
         seed: u64,
-        impaired in prop::collection::vec((0u64..3_000, 1u64..8_000, reach(), impairment()), 1..5),
+        impaired in prop::collection::vec((0u64..3_000, 1u64..8_000, links(), impairment()), 1..5),
     ) {
         let mut network: Network = lossy(4, seed);
-        for (at, length, reach, impairment) in impaired {
+        for (at, length, links, impairment) in impaired {
             let during = Time::from_millis(at)..Time::from_millis(at + length);
-            network.faults = network.faults.impair(during, reach, impairment);
+            network.faults = network.faults.impair(during, links, impairment);
         }
         let mut histories = Vec::new();
         for layout in layouts() {
