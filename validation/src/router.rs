@@ -1,7 +1,8 @@
 //! A router in user space: it takes the packets of each node from a TUN device and gives them to another node's, later or never.
 //!
 //! What it does to a packet is what the scenario's link does to a segment: the floor plus a draw, behind all that went over the same link before, or
-//! lost. The kernel's TCP sees a network of that latency and loss; nothing else of it is simulated.
+//! lost. Where the link has a bandwidth, packets pass it one after the other first, and the queue before it is as long as it takes. The kernel's TCP sees a
+//! network of that bandwidth, latency and loss; nothing else of it is simulated.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -90,6 +91,8 @@ struct Wire {
     seed: u64,
     owner: u64,
     packets: u64,
+    /// When the bandwidth has passed all that has come.
+    free: Option<Instant>,
     last_due: Option<Instant>,
 }
 
@@ -100,21 +103,32 @@ impl Wire {
             seed,
             owner: (u64::from(source) << 32) | u64::from(dest),
             packets: 0,
+            free: None,
             last_due: None,
         }
     }
 
-    /// When the next packet, sent now, arrives; `None`: never.
-    fn carry(&mut self, now: Instant) -> Option<Instant> {
+    /// When the next packet, sent now, arrives; `None`: never. What is lost is lost behind the bandwidth.
+    fn carry(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
         const LOSS: Purpose = Purpose::new("validation/loss");
         const JITTER: Purpose = Purpose::new("validation/jitter");
         let raw = |purpose| draw(self.seed, purpose, self.owner, self.packets);
         let (loss, jitter) = (raw(LOSS), raw(JITTER));
         self.packets += 1;
+        let left = match self.link.bandwidth {
+            Some(bandwidth) => {
+                let begins = self.free.map_or(now, |free| free.max(now));
+                let bytes = u32::try_from(bytes).expect("a packet has at most 64 KiB");
+                let left = begins + bandwidth.time_of(bytes);
+                self.free = Some(left);
+                left
+            }
+            None => now,
+        };
         if chance(loss, self.link.loss) {
             return None;
         }
-        let due = now + latency(&self.link, jitter);
+        let due = left + latency(&self.link, jitter);
         let due = self.last_due.map_or(due, |last| last.max(due));
         self.last_due = Some(due);
         Some(due)
@@ -144,7 +158,7 @@ fn take(tun: &Tun, addresses: &[Ipv4Addr], mut outgoing: Vec<Wire>, packets: &Se
         let Some(dest) = addresses.iter().position(|address| Some(*address) == to) else {
             continue;
         };
-        let Some(due) = outgoing[dest].carry(now) else {
+        let Some(due) = outgoing[dest].carry(now, length) else {
             continue;
         };
         let packet = Packet {
@@ -200,7 +214,7 @@ fn forward(tuns: &[Tun], packets: &Receiver<Packet>) -> Lateness {
 
 #[cfg(test)]
 mod tests {
-    use simnet::Probability;
+    use simnet::{Bandwidth, Probability};
 
     use super::*;
 
@@ -216,7 +230,7 @@ mod tests {
         let mut last = start;
         for number in 0..1000 {
             let sent = start + Duration::from_millis(number);
-            let due = wire.carry(sent).expect("nothing is lost");
+            let due = wire.carry(sent, 1500).expect("nothing is lost");
             assert!(due >= last, "no packet overtakes another");
             assert!(due >= sent + floor && due <= sent + floor + jitter);
             last = due;
@@ -230,7 +244,7 @@ mod tests {
         let start = Instant::now();
         let fates = |mut wire: Wire| {
             (0..100_000)
-                .map(|_| wire.carry(start).is_none())
+                .map(|_| wire.carry(start, 1500).is_none())
                 .collect::<Vec<_>>()
         };
         let first = fates(wire(lossy.clone()));
@@ -238,6 +252,20 @@ mod tests {
         // Binomial with mean 1000 and deviation 31.5: six deviations.
         assert!((811..1189).contains(&lost), "{lost}");
         assert_eq!(first, fates(wire(lossy)));
+    }
+
+    #[test]
+    fn packets_leave_a_wire_no_faster_than_its_bandwidth() {
+        let bandwidth = Bandwidth::per_second(1_500_000).expect("it is not zero");
+        let floor = Duration::from_millis(20);
+        let mut wire = wire(Link::constant(floor).with_bandwidth(bandwidth));
+        let start = Instant::now();
+        let ms = Duration::from_millis(1);
+        let at_once = [1, 2, 3].map(|nth| (start, start + nth * ms + floor));
+        let after_a_pause = (start + 9 * ms, start + 10 * ms + floor);
+        for (sent, due) in at_once.into_iter().chain([after_a_pause]) {
+            assert_eq!(wire.carry(sent, 1500), Some(due));
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Setting {
         }
         if !is_feasible(&scenario.links) {
             return Err(wrong(
-                "real links have a constant or uniform latency and any bandwidth here, and no regions",
+                "real links have a constant or uniform latency here, no regions, and nodes no bandwidth of their own",
             ));
         }
         if scenario.node != NodeOptions::default() {
@@ -155,10 +155,7 @@ impl Setting {
 
 /// Whether packets can be led so.
 fn is_feasible(links: &Links) -> bool {
-    let is_plain = |link: &Link| {
-        let is_drawn = matches!(link.jitter, Jitter::Quantiles(_));
-        !is_drawn && link.bandwidth.is_none()
-    };
+    let is_plain = |link: &Link| !matches!(link.jitter, Jitter::Quantiles(_));
     let Links {
         default,
         regions,
@@ -198,8 +195,7 @@ mod tests {
             ("workload.at=1s", "`at` would not reach them"),
             ("nodes=400", "real nodes are 200 at most"),
             ("network.los=1%", "unknown key"),
-            ("network.bandwidth=1MiB/s", "any bandwidth here"),
-            ("network.upload=1MiB/s", "any bandwidth here"),
+            ("network.upload=1MiB/s", "no bandwidth of their own"),
             (
                 "network.latency={ floor = \"1ms\", exponential = \"5ms\" }",
                 "a constant or uniform latency",

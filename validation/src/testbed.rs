@@ -276,8 +276,14 @@ fn netem(links: &Links) -> Result<String, String> {
         floor,
         jitter,
         loss,
-        bandwidth: _,
+        bandwidth,
     } = &links.default;
+    if bandwidth.is_some() {
+        return Err(
+            "error: netem would give a node one bandwidth for all of its links: network.bandwidth takes --router"
+                .into(),
+        );
+    }
     let delay = match jitter {
         Jitter::Quantiles(_) => unreachable!("no such setting is loaded"),
         Jitter::Constant(jitter) => format!("delay {}us", (*floor + *jitter).as_micros()),
