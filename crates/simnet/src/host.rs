@@ -160,6 +160,28 @@ impl Host {
         })
     }
 
+    /// Takes connections on a port, from now on and as long as the node lives, and runs for each a task that is given the stream and the node that
+    /// dialled.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Host::listen`].
+    pub fn serve<F: Future<Output = ()> + 'static>(
+        &self,
+        port: u16,
+        mut serve: impl FnMut(Stream, NodeId) -> F + 'static,
+    ) -> io::Result<()> {
+        let listener = self.listen(port)?;
+        let host = self.clone();
+        self.spawn(async move {
+            loop {
+                let (stream, peer) = listener.accept().await;
+                host.spawn(serve(stream, peer));
+            }
+        });
+        Ok(())
+    }
+
     /// Connects to a port of a node; takes one round trip.
     ///
     /// # Errors

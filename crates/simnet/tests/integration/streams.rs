@@ -3,11 +3,47 @@ use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use proptest::prelude::*;
-use simnet::{Host, Layout, Link, Probability, Time};
+use simnet::{Host, Layout, Link, Probability, Stream, Time};
 
 use crate::world::{
     MS, PORT, accept, assert_conserved, network, pattern, read_all, world, write_and_close,
 };
+
+#[test]
+fn whoever_serves_answers_each_connection_by_a_task_of_its_own() {
+    let network = network(4);
+    let mut world = world(
+        &network,
+        Layout::default(),
+        |host: Host, notes| async move {
+            if host.id() == 0 {
+                let clock = host.clone();
+                let answer = move |mut stream: Stream, peer: u32| {
+                    let clock = clock.clone();
+                    async move {
+                        // The slowest is dialled first, and holds up nobody.
+                        clock.sleep(100 * MS * (4 - peer)).await;
+                        let written = write_and_close(&mut stream, &peer.to_be_bytes()).await;
+                        written.expect("the stream is open");
+                    }
+                };
+                host.serve(PORT, answer.clone()).expect("the port is free");
+                let again = host.serve(PORT, answer).map_err(|error| error.kind());
+                assert_eq!(again, Err(ErrorKind::AddrInUse));
+                return;
+            }
+            let mut stream = host.connect(0, PORT).await.expect("node 0 serves");
+            let (answer, end) = read_all(&mut stream).await;
+            end.expect("it ended in good order");
+            notes.borrow_mut().push((answer, host.now()));
+        },
+    );
+    world.run_until(Time::from_secs(1));
+    for (id, ms) in [(1u32, 330), (2, 230), (3, 130)] {
+        let heard = world.node(id).borrow().clone();
+        assert_eq!(heard, [(id.to_be_bytes().to_vec(), Time::from_millis(ms))]);
+    }
+}
 
 #[test]
 fn a_connection_takes_a_round_trip_and_a_segment_one_latency() {

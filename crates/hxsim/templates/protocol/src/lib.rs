@@ -9,7 +9,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, future};
+use futures::future;
+use futures::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use hxsim::Scenario;
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
 use simnet::{Host, NodeId, Stream, Time};
@@ -24,36 +25,23 @@ async fn publish(host: Host, known: Known) {
     learn(&known, host.id());
 }
 
-async fn listen(host: Host, known: Known) {
-    let listener = host.listen(PORT).expect("one node runs on a host");
-    loop {
-        let (stream, _) = listener.accept().await;
-        let (talker, known) = (host.clone(), known.clone());
-        host.spawn(async move {
-            // However it ends: whoever dialled dials again.
-            let _ = talk(&talker, &known, stream).await;
-        });
-    }
-}
-
 async fn dial(host: Host, known: Known, peer: NodeId) {
     loop {
         if let Ok(stream) = host.connect(peer, PORT).await {
-            let _ = talk(&host, &known, stream).await;
+            talk(host.clone(), known.clone(), stream).await;
         }
         host.sleep(Duration::from_millis(100)).await;
     }
 }
 
 /// Each side tells the other all it knows and all it learns, so that a new connection makes up for what an old one lost.
-async fn talk(host: &Host, known: &Known, stream: Stream) -> io::Result<()> {
-    let mut told = 0;
+async fn talk(host: Host, known: Known, stream: Stream) {
     let (reader, writer) = stream.split();
-    future::try_join(hear(known, reader), tell(host, known, &mut told, writer)).await?;
-    Ok(())
+    // However it ends: whoever dialled dials again.
+    let _ = future::try_join(hear(&known, reader), tell(&host, &known, writer)).await;
 }
 
-async fn hear(known: &Known, mut reader: impl AsyncRead + Unpin) -> io::Result<()> {
+async fn hear(known: &Known, mut reader: ReadHalf<Stream>) -> io::Result<()> {
     loop {
         let mut number = [0; 4];
         reader.read_exact(&mut number).await?;
@@ -61,19 +49,14 @@ async fn hear(known: &Known, mut reader: impl AsyncRead + Unpin) -> io::Result<(
     }
 }
 
-/// Tells what comes after the first `told` of what is known.
-async fn tell(
-    host: &Host,
-    known: &Known,
-    told: &mut usize,
-    mut writer: impl AsyncWrite + Unpin,
-) -> io::Result<()> {
+async fn tell(host: &Host, known: &Known, mut writer: WriteHalf<Stream>) -> io::Result<()> {
+    let mut told = 0;
     loop {
-        let news = known.borrow()[*told..].to_vec();
+        let news = known.borrow()[told..].to_vec();
         for number in &news {
             writer.write_all(&number.to_be_bytes()).await?;
         }
-        *told += news.len();
+        told += news.len();
         host.sleep(Duration::from_millis(20)).await;
     }
 }
@@ -94,7 +77,9 @@ impl Protocol for MyProtocol {
     fn start(&self, host: Host, seat: Seat<'_>) -> Known {
         let known = Known::default();
         host.spawn(publish(host.clone(), known.clone()));
-        host.spawn(listen(host.clone(), known.clone()));
+        let (talker, knows) = (host.clone(), known.clone());
+        let talk = move |stream, _| talk(talker.clone(), knows.clone(), stream);
+        host.serve(PORT, talk).expect("one node runs on a host");
         // Whoever comes back after a crash dials all: those who dialled it before may not know that it was away.
         let dials = |peer: &&NodeId| host.incarnation() > 0 || seat.dials(**peer);
         for peer in seat.neighbours.iter().filter(dials) {
