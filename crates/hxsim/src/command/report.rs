@@ -1,9 +1,9 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hxsim::cli;
-use hxsim::report::{Outcome, table, worst};
-use hxsim::scenario::Scenario;
+use hxsim::report::{Outcome, Report, table, worst};
+use hxsim::scenario::{Baseline, Scenario};
 
 use super::run::simulate;
 use super::{Failure, NOT_DETERMINISTIC, NOTHING_SELECTED, prepare, print, results, write};
@@ -33,18 +33,23 @@ pub(crate) fn report(args: &cli::Report, console: &Console) -> Result<u8, Failur
     }
     let (mut codes, mut is_stale) = (Vec::new(), false);
     let mut rows = String::new();
-    for path in &paths {
-        let scenario = Scenario::load(path, &[]).map_err(Failure::usage)?;
-        let (graph, gossip) = prepare(path, &scenario)?;
-        let (report, _) = simulate(path, &scenario, &graph, &gossip, console)?;
+    for (path, scenario) in paths.iter().zip(load_all(&paths)?) {
+        let (report, instant) = answer(path, &scenario, console)?;
         print(&format!("{}\n", report.verdict(console.is_coloured())))?;
         if report.outcome == Outcome::Interrupted {
             return Ok(report.exit_code());
         }
         codes.push(report.exit_code());
-        rows.push_str(&report.row());
+        rows.push_str(&report.row(instant));
         for (path, text) in results(&args.out, &report) {
             is_stale |= !settle(args, &path, &text)?;
+        }
+        if let Some(Baseline { settings, scenario }) = &scenario.baseline {
+            let (report, instant) = answer(path, scenario, console)?;
+            if report.outcome == Outcome::Interrupted {
+                return Ok(report.exit_code());
+            }
+            rows.push_str(&report.row_beneath(settings, instant));
         }
     }
     is_stale |= !settle(args, &args.out.join("README.md"), &table(&rows))?;
@@ -54,6 +59,30 @@ pub(crate) fn report(args: &cli::Report, console: &Console) -> Result<u8, Failur
     } else {
         worst(codes)
     })
+}
+
+/// All scenarios; if some are wrong, what is wrong with each of them.
+fn load_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, Failure> {
+    let (mut scenarios, mut wrong) = (Vec::new(), Vec::new());
+    for path in paths {
+        match Scenario::load(path, &[]) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(bad) => wrong.push(bad.to_string()),
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(scenarios),
+        false => Err(Failure::usage(wrong.join("\n"))),
+    }
+}
+
+/// What comes of a scenario, and whether all of it was published at one instant.
+fn answer(path: &Path, scenario: &Scenario, console: &Console) -> Result<(Report, bool), Failure> {
+    let (graph, gossip) = prepare(path, scenario)?;
+    let (report, _) = simulate(path, scenario, &graph, &gossip, console)?;
+    let items = gossip.items();
+    let instant = items.iter().all(|item| item.at == items[0].at);
+    Ok((report, instant))
 }
 
 /// Writes a result, or compares it with what is there: false if that is another.

@@ -30,6 +30,13 @@ pub(super) enum Content {
 pub(super) type Table = BTreeMap<String, (Place, Value)>;
 
 impl Value {
+    /// Takes an entry of a table away, if there is one.
+    pub(super) fn remove(&mut self, key: &str) {
+        if let Content::Table(table) = &mut self.content {
+            table.remove(key);
+        }
+    }
+
     /// What it is, to be put behind "found".
     pub(super) fn kind(&self) -> &'static str {
         match &self.content {
@@ -42,20 +49,25 @@ impl Value {
     }
 }
 
-/// Parses the document and lays each of `sets` over it. Errors of syntax in the document are reported together, and nothing else is.
+/// Parses the document and lays each of `sets` over it, and then each of `compare`. Errors of syntax in the document are reported together, and nothing
+/// else is.
 pub(super) fn parse(
     path: &str,
     text: String,
     sets: &[String],
+    compare: &[String],
 ) -> Result<(Problems, Value), BadScenario> {
     let mut sources = vec![Source {
         name: path.to_owned(),
         text,
     }];
-    sources.extend(sets.iter().zip(1..).map(|(text, number)| Source {
-        name: format!("--set {number}"),
-        text: text.clone(),
-    }));
+    let compared = format!("{path}: compare");
+    for (name, settings) in [("--set", sets), (&compared, compare)] {
+        sources.extend(settings.iter().zip(1..).map(|(text, number)| Source {
+            name: format!("{name} {number}"),
+            text: text.clone(),
+        }));
+    }
 
     let mut diagnostics = Vec::new();
     let root = parse_source(0, &sources[0].text).map_err(|errors| diagnostics.extend(errors));

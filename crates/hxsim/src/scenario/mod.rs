@@ -46,6 +46,8 @@ pub struct Scenario {
     pub name: String,
     /// What the run shall answer.
     pub question: String,
+    /// What to see the answer beside, if anything.
+    pub baseline: Option<Baseline>,
     /// How many nodes there are, numbered from 0.
     pub nodes: u32,
     /// The seed of every draw.
@@ -75,6 +77,15 @@ pub struct Scenario {
     pub evictions: Vec<Eviction>,
     /// What the figures shall be, in the order of their names.
     pub expect: Vec<Expectation>,
+}
+
+/// The same question asked of other circumstances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// What is different, as `--set` takes it.
+    pub settings: Vec<String>,
+    /// The scenario with that, without expectations.
+    pub scenario: Box<Scenario>,
 }
 
 /// Nodes let go of bodies. One that does not hold such a body then, or is not up, has nothing to let go of, and may get it later.
@@ -180,6 +191,7 @@ impl Scenario {
         Self {
             name: "unnamed".into(),
             question: String::new(),
+            baseline: None,
             nodes,
             seed: 1,
             topology: Topology::Ring,
@@ -285,10 +297,22 @@ impl Scenario {
     /// # Ok::<(), hxsim::diagnostic::BadScenario>(())
     /// ```
     pub fn parse(path: &str, text: String, sets: &[String]) -> Result<Self, BadScenario> {
-        let (mut problems, root) = document::parse(path, text, sets)?;
-        let path = Path::new(path);
-        let scenario = read::scenario(&mut problems, &root, path);
-        problems.into_result(scenario)
+        let (mut problems, root) = document::parse(path, text.clone(), sets, &[])?;
+        let read = read::scenario(&mut problems, &root, Path::new(path));
+        let (mut scenario, settings) = problems.into_result(read)?;
+        if !settings.is_empty() {
+            let (mut problems, mut root) = document::parse(path, text, sets, &settings)?;
+            // It is neither judged nor compared itself.
+            root.remove("expect");
+            root.remove("compare");
+            let read = read::scenario(&mut problems, &root, Path::new(path));
+            let (other, _) = problems.into_result(read)?;
+            scenario.baseline = Some(Baseline {
+                settings,
+                scenario: Box::new(other),
+            });
+        }
+        Ok(scenario)
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use simnet::{NodeId, Time};
 
-use super::document::Value;
-use super::quantity::{integer, node_count, positive_duration, sentence, time, word};
-use super::section::{Located, Problems, Section};
+use super::document::{Content, Value};
+use super::quantity::{integer, node_count, positive_duration, sentence, text, time, word};
+use super::section::{Located, Problems, Section, Wrong};
 use super::{
     Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, churn, expect, fault, measure,
     network, topology, workload,
@@ -15,12 +15,18 @@ use super::{
 use crate::topology::Topology;
 
 /// Reads everything, so that all mistakes are found; `None` only if a diagnostic says why.
-pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Option<Scenario> {
+/// The scenario, and what is different where it is to be compared.
+pub(super) fn scenario(
+    problems: &mut Problems,
+    root: &Value,
+    path: &Path,
+) -> Option<(Scenario, Vec<String>)> {
     let directory = path.parent().unwrap_or(Path::new(""));
     let mut section = Section::open(problems, root, "the scenario")?;
 
     let example = "question = \"Does a split network catch up after it heals?\"";
     let question = section.required(problems, "question", example, sentence);
+    let compare = section.or(problems, "compare", Vec::new(), settings);
     let nodes = section.required(problems, "nodes", "nodes = 100", node_count);
     let count = nodes.as_ref().map(|nodes| nodes.value);
     let seed = section.or(problems, "seed", 1, integer(0));
@@ -63,12 +69,13 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         strangers(problems, &named, topology, count);
     }
     let network = network?;
-    Some(Scenario {
+    let scenario = Scenario {
         name: path.file_stem().map_or_else(
             || "unnamed".to_owned(),
             |stem| stem.to_string_lossy().into_owned(),
         ),
         question: question?.value,
+        baseline: None,
         nodes: count?,
         seed,
         topology: topology?,
@@ -83,7 +90,16 @@ pub(super) fn scenario(problems: &mut Problems, root: &Value, path: &Path) -> Op
         churn,
         evictions: faults.evictions.into_iter().map(|it| it.value).collect(),
         expect,
-    })
+    };
+    Some((scenario, compare))
+}
+
+/// One setting, as `--set` takes it, or several.
+fn settings(value: &Value) -> Result<Vec<String>, Wrong> {
+    match &value.content {
+        Content::Array(settings) => settings.iter().map(text).collect(),
+        _ => Ok(vec![text(value)?]),
+    }
 }
 
 /// Tells of links between nodes that are no neighbours, if all graphs of this topology are the same.

@@ -266,6 +266,32 @@ fn results_are_written_checked_and_missed() {
 }
 
 #[test]
+fn a_report_has_a_row_for_what_a_scenario_is_compared_with_and_tells_of_all_bad_ones() {
+    let sims = directory("report-compared");
+    let compared = RING.replacen("nodes", "compare = \"network.latency=20ms\"\nnodes", 1);
+    fs::write(sims.join("a.toml"), compared).expect("a scenario can be written");
+    let output = report(&sims, &[]);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 1, "one verdict");
+    let table = fs::read_to_string(sims.join("results/README.md")).expect("the table is there");
+    let rows: Vec<_> = table.lines().rev().take(2).collect();
+    assert!(rows[1].starts_with("| [a](a.json) | "), "{}", rows[1]);
+    let beneath = "|  | … with `network.latency=20ms` | `";
+    assert!(rows[0].starts_with(beneath), "{}", rows[0]);
+
+    for name in ["b.toml", "c.toml"] {
+        fs::write(sims.join(name), "nodes = 0\n").expect("a scenario can be written");
+    }
+    let output = report(&sims, &[]);
+    assert_eq!(code(&output), Some(2));
+    let told = stderr(&output);
+    assert!(
+        told.contains("b.toml:1:9") && told.contains("c.toml:1:9"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_new_scenario_runs_as_it_is() {
     let directory = directory("new-scenario");
     let new = |name: &str| {

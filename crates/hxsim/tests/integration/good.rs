@@ -8,7 +8,7 @@ use hxsim::decimal::Decimal;
 use hxsim::expect::{Bound, Condition, Expectation};
 use hxsim::figure::Figure;
 use hxsim::metrics::Ratio;
-use hxsim::scenario::{Eviction, Goal, Measure, NodeOptions, RunOptions, Stop, Strategy};
+use hxsim::scenario::{Baseline, Eviction, Goal, Measure, NodeOptions, RunOptions, Stop, Strategy};
 use hxsim::topology::{Density, Reach, Topology};
 use hxsim::workload::{
     Arrivals, Body, Item, Process, Publishers, Share, Size, Synthetic, Turns, Workload,
@@ -72,6 +72,7 @@ fn every_key_arrives_where_it_belongs() {
     let expected = Scenario {
         name: "all".into(),
         question: "Is everything read?".into(),
+        baseline: None,
         nodes: 6,
         seed: 42,
         topology: Topology::Star,
@@ -174,8 +175,27 @@ fn every_key_arrives_where_it_belongs() {
             expected("t99", "< 1m", (None, time(60_000))),
         ],
     };
-    let scenario = Scenario::parse("sims/all.toml", ALL.into(), &[]);
-    assert_eq!(scenario, Ok(expected));
+    let mut scenario = with(&[]);
+    let baseline = scenario.baseline.take();
+    assert_eq!(scenario, expected);
+
+    let settings = ["network.loss=0%", "churn="].map(str::to_owned);
+    let calm = Baseline {
+        scenario: Box::new(with(&["network.loss=0%", "churn=", "compare=", "expect="])),
+        settings: settings.into(),
+    };
+    assert_eq!(baseline, Some(calm));
+    let set = with(&["seed=7", "compare=network.loss=1%"]).baseline;
+    let set = set.expect("it is compared");
+    assert_eq!(set.scenario.seed, 7, "what is set holds for both");
+    assert_eq!(set.scenario.churn, scenario.churn);
+    assert_ne!(set.scenario.links, scenario.links);
+}
+
+/// The example with something else in it.
+fn with(sets: &[&str]) -> Scenario {
+    let sets: Vec<_> = sets.iter().map(|&set| set.to_owned()).collect();
+    Scenario::parse("sims/all.toml", ALL.into(), &sets).expect("it is good")
 }
 
 /// A value, and whether it belongs to what is expected.

@@ -39,7 +39,7 @@ fn whoever_serves_answers_each_connection_by_a_task_of_its_own() {
         },
     );
     world.run_until(Time::from_secs(1));
-    for (id, ms) in [(1u32, 330), (2, 230), (3, 130)] {
+    for (id, ms) in [(1u32, 320), (2, 220), (3, 120)] {
         let heard = world.node(id).borrow().clone();
         assert_eq!(heard, [(id.to_be_bytes().to_vec(), Time::from_millis(ms))]);
     }
