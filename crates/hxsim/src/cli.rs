@@ -293,7 +293,7 @@ Examples:
 A value that is no TOML is taken as a string, so that 5% and 20ms need no quotes. It takes the place of all that was
 there, tables too; without a value, as in fault.0= or network.loss=, what was there is taken away.
 
---seeds and -L say how many runs ended in which way, and of each figure the median and the 5th and 95th percentile by nearest rank, and the mean with its
+--seeds and -L say how many runs ended in which way, and of each figure the median and the 5th and 95th percentile by nearest rank (of fewer than twenty runs the least and the greatest), and the mean with its
 95 % confidence interval by Student's t. JSON has the interval of the median too, which holds for any distribution.";
 
 const REPORT_EXAMPLES: &str = "\

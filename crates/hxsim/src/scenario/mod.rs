@@ -79,6 +79,11 @@ pub struct Scenario {
     pub expect: Vec<Expectation>,
 }
 
+/// What is written with a unit, as a whole number of `ppm`, `ns`, `bytes_per_s` or `bytes`: what it is called, and how many.
+pub(crate) fn number(text: &str) -> Option<(&'static str, u64)> {
+    quantity::number(text)
+}
+
 /// The same question asked of other circumstances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {

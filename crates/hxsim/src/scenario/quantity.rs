@@ -7,6 +7,7 @@ use simnet::{Bandwidth, NodeId, Probability, Time};
 use super::document::{Content, Value};
 use super::section::Wrong;
 use crate::decimal::Decimal;
+use crate::diagnostic::Place;
 
 pub(super) fn text(value: &Value) -> Result<String, Wrong> {
     match &value.content {
@@ -414,6 +415,19 @@ fn scaled_wide(text: &str, units: &[(&str, u64)]) -> Option<u128> {
     scaled.is_multiple_of(decimals).then_some(scaled / decimals)
 }
 
+/// What is written with a unit, as a whole number: what it counts, and how many.
+pub(super) fn number(text: &str) -> Option<(&'static str, u64)> {
+    let value = Value {
+        place: Place::whole(0),
+        content: Content::Text(text.to_owned()),
+    };
+    let ppm = || Some(("ppm", probability(&value).ok()?.as_ppm().into()));
+    let ns = || Some(("ns", u64::try_from(duration(&value).ok()?.as_nanos()).ok()?));
+    let rate = || Some(("bytes_per_s", bandwidth(&value).ok()?.as_bytes_per_second()));
+    let bytes = || Some(("bytes", size(&value).ok()?.into()));
+    ppm().or_else(ns).or_else(rate).or_else(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -499,5 +513,20 @@ mod tests {
         assert_eq!(nodes(Some(5))(&written("2..5")).ok(), Some(vec![2, 3, 4]));
         assert!(nodes(Some(5))(&written("2..6")).is_err());
         assert!(nodes(Some(5))(&written("2..2")).is_err());
+    }
+
+    #[test]
+    fn what_has_a_unit_is_a_number_of_it() {
+        let numbers = ["5%", "1.5ms", "1MiB/s", "4KiB", "20/s", "100", "ring"].map(number);
+        let expected = [
+            Some(("ppm", 50_000)),
+            Some(("ns", 1_500_000)),
+            Some(("bytes_per_s", 1 << 20)),
+            Some(("bytes", 4096)),
+            None,
+            None,
+            None,
+        ];
+        assert_eq!(numbers, expected);
     }
 }

@@ -21,7 +21,10 @@ impl Sweep {
             }
         }
         lines.push(String::new());
-        lines.push("  median [5th, 95th percentile] · mean ± half of its 95 % confidence interval (Student's t)".into());
+        let spread = self.spread(["least, greatest", "5th, 95th percentile"]);
+        lines.push(format!(
+            "  median [{spread}] · mean ± half of its 95 % confidence interval (Student's t)"
+        ));
         if let Some(replay) = replay {
             lines.push(String::new());
             lines.push("  the first run that did not go as it should, once more:".into());
@@ -29,6 +32,15 @@ impl Sweep {
         }
         lines.push(String::new());
         lines.join("\n")
+    }
+
+    /// What to call the ends of a spread: of fewer than twenty values the percentiles by nearest rank are the least and the greatest of them.
+    pub(super) const fn spread(&self, [few, many]: [&'static str; 2]) -> &'static str {
+        if self.plan.seeds.len() < 20 {
+            few
+        } else {
+            many
+        }
     }
 
     /// The scenario's name and question.

@@ -63,7 +63,8 @@ impl Sweep {
             .map(|point| self.summary(point, figure))
             .collect();
         let tall = summaries.iter().flatten().map(|it| nanos(it.p95)).max();
-        let tall = tall.unwrap_or(0).max(1);
+        // The tallest bar does not end at the edge.
+        let tall = tall.map_or(1, |tall| tall.saturating_add(tall / 20).max(1));
         write_heights(svg, tall)?;
         writeln!(
             svg,
@@ -83,9 +84,13 @@ impl Sweep {
             .map(|it| it.key.as_str())
             .collect();
         let caption = format!(
-            "{} over {}: median, its 95 % interval, and the 5th to the 95th percentile",
+            "{} over {}: median, its 95 % interval, and {}",
             figure.name,
-            keys.join(" and ")
+            keys.join(" and "),
+            self.spread([
+                "the least to the greatest",
+                "the 5th to the 95th percentile"
+            ])
         );
         write_caption(svg, &caption)?;
         writeln!(svg, "</svg>")

@@ -1,6 +1,6 @@
 //! One row a run, for pandas, DuckDB and R: as CSV and as JSON Lines.
 //!
-//! The columns are `scenario`, each parameter that was scanned, `seed`, `outcome`, `digest`, `nodes`, `edges`, `hashes`, every figure of
+//! The columns are `scenario`, each parameter that was scanned (with a number beside it, such as `network.loss_ppm`, where it is written with a unit), `seed`, `outcome`, `digest`, `nodes`, `edges`, `hashes`, every figure of
 //! [`FIGURES`](crate::figure::FIGURES), and `expect_FIGURE` for each expectation. Durations are whole nanoseconds (`_ns`), ratios have four decimals at most,
 //! and what is undefined is empty in CSV and null in JSON Lines.
 
@@ -12,20 +12,33 @@ use serde_json::Value;
 
 use super::{Plan, Row};
 use crate::figure::FIGURES;
+use crate::scenario;
 
-/// What a run of no sweep has in place of parameters.
-type Settings<'a> = &'a [(String, String)];
+/// A parameter that was scanned, as a row has it.
+struct Setting<'a> {
+    key: &'a str,
+    value: &'a str,
+    /// What some of its values count. Others have an empty cell.
+    unit: Option<&'static str>,
+}
 
 /// A row with its columns in order.
 pub(super) struct Cells(Vec<(String, Value)>);
 
 impl Cells {
-    fn new(row: &Row, settings: Settings<'_>) -> Self {
+    fn new(row: &Row, settings: &[Setting<'_>]) -> Self {
         let (nodes, edges, hashes) = row.size;
         let mut cells = vec![("scenario".to_owned(), row.scenario.clone().into())];
         // The number of nodes has a column in any case.
-        let settings = settings.iter().filter(|(key, _)| key != "nodes");
-        cells.extend(settings.map(|(key, value)| (key.clone(), typed(value))));
+        let settings = settings.iter().filter(|setting| setting.key != "nodes");
+        for Setting { key, value, unit } in settings {
+            cells.push(((*key).to_owned(), typed(value)));
+            if let Some(unit) = unit {
+                let number = scenario::number(value).filter(|(own, _)| own == unit);
+                let number = number.map(|(_, number)| number);
+                cells.push((format!("{key}_{unit}"), number.into()));
+            }
+        }
         let own: [(&str, Value); 6] = [
             ("seed", row.seed.into()),
             ("outcome", row.outcome.word().into()),
@@ -45,12 +58,17 @@ impl Cells {
     }
 
     pub(super) fn of(plan: &Plan, row: &Row) -> Self {
-        let keys = plan
-            .parameters
-            .iter()
-            .map(|parameter| parameter.key.clone());
-        let values = plan.points[row.point].values.iter().cloned();
-        Self::new(row, &keys.zip(values).collect::<Vec<_>>())
+        let settings = plan.parameters.iter().enumerate();
+        let settings = settings.map(|(place, parameter)| {
+            let units = plan.points.iter().map(|point| &point.values[place]);
+            let mut units = units.filter_map(|value| Some(scenario::number(value)?.0));
+            Setting {
+                key: &parameter.key,
+                value: &plan.points[row.point].values[place],
+                unit: units.next(),
+            }
+        });
+        Self::new(row, &settings.collect::<Vec<_>>())
     }
 
     fn value(&self, name: &str) -> &Value {

@@ -136,14 +136,14 @@ fn csv_has_a_header_and_a_cell_for_each_column() {
     let lines: Vec<&str> = csv.lines().collect();
     assert!(
         lines[0].starts_with(
-            "scenario,network.latency,seed,outcome,digest,nodes,edges,hashes,ended_ns,"
+            "scenario,network.latency,network.latency_ns,seed,outcome,digest,nodes,edges,hashes,ended_ns,"
         )
     );
     assert!(lines[0].ends_with(",expect_t99"));
-    let quoted = "ring,\"{ floor = '1ms', uniform = '2ms' }\",1,converged,";
+    let quoted = "ring,\"{ floor = '1ms', uniform = '2ms' }\",,1,converged,";
     assert!(lines[1].starts_with(quoted), "{}", lines[1]);
     assert!(
-        lines[2].starts_with("ring,10ms,1,converged,"),
+        lines[2].starts_with("ring,10ms,10000000,1,converged,"),
         "{}",
         lines[2]
     );
