@@ -58,6 +58,8 @@ pub enum Needs {
     Payload,
     /// That some edge carried no body.
     IdleEdge,
+    /// That some node comes or goes.
+    Absences,
 }
 
 /// The greatest that a figure can be.
@@ -187,6 +189,7 @@ impl Needs {
             Self::Complete => "no hash reached every node",
             Self::Payload => "no byte was to be delivered",
             Self::IdleEdge => "every edge carried a body",
+            Self::Absences => "nobody came or went",
         }
     }
 }
@@ -293,6 +296,7 @@ pub static FIGURES: &[Figure] = &[
     count("published", |r| Some(r.metrics.convergence.published), "pairs of a node and a hash that it published"),
     count("missing", |r| Some(r.missing_total), "pairs of a node and a hash that it should have and does not"),
     share(ratio("reliability", Needs::Pairs, |r| r.metrics.convergence.reliability, "delivered pairs over all pairs")),
+    share(ratio("availability", Needs::Absences, |r| r.metrics.convergence.availability.unwrap_or_default(), "of the time for which nodes were up and a hash was published elsewhere, the part for which they had it")),
     headline(time("t50", Needs::Coverage, |r| r.metrics.convergence.t50_ns, "when half of all pairs were delivered, since the start")),
     time("t90", Needs::Coverage, |r| r.metrics.convergence.t90_ns, "when 90 % were"),
     headline(time("t99", Needs::Coverage, |r| r.metrics.convergence.t99_ns, "when 99 % were")),

@@ -7,6 +7,7 @@
 //! If a scenario has a measuring interval, items are those that are published within it, and bytes and frames those that are sent within it: see
 //! [`Measure`](crate::scenario::Measure).
 
+mod availability;
 mod ratio;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use hash_exchange::{Kind, Tally};
 use serde::Serialize;
 use simnet::{NodeId, Time};
 
+pub use availability::Presence;
 pub use ratio::Ratio;
 
 use crate::topology::Graph;
@@ -85,6 +87,8 @@ pub struct Observed<'a> {
     pub edge_bytes: &'a [EdgeBytes],
     /// What the network counted.
     pub network: NetworkTotals,
+    /// When nodes were up; `None` if nobody came or went.
+    pub presence: Option<Presence<'a>>,
     /// What came first to nodes while bytes were counted; `None`: they were counted all the time.
     pub first_receipts: Option<FirstReceipts>,
 }
@@ -139,6 +143,10 @@ pub struct Convergence {
     pub published: u64,
     /// Delivered pairs over all pairs.
     pub reliability: Ratio,
+    /// Of all time for which a node was up and an item that it did not publish itself was there, the part for which the node held it. Other figures of
+    /// convergence are of those who are up at the end; this one is of all lives of all nodes. Absent if nobody came or went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub availability: Option<Ratio>,
     /// When half of all pairs were delivered, since the start of the run.
     pub t50_ns: Option<u64>,
     /// When 90 % were.
@@ -379,6 +387,9 @@ fn convergence(observed: &Observed<'_>, spread: &Spread) -> Convergence {
         delivered: spread.times.len() as u64,
         published: spread.published,
         reliability: Ratio::new(spread.times.len() as u64, spread.pairs),
+        availability: observed
+            .presence
+            .map(|presence| presence.availability(observed)),
         t50_ns: reached(50),
         t90_ns: reached(90),
         t99_ns: reached(99),

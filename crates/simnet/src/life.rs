@@ -102,6 +102,21 @@ impl Lives {
         last.map_or(Time::ZERO, |turn| turn.at)
     }
 
+    /// From when to when the node is up, in order; what goes on at `end` ends there.
+    pub fn sessions(&self, node: NodeId, end: Time) -> Vec<(Time, Time)> {
+        let turns = self.turns.get(&node).map_or(&[][..], Vec::as_slice);
+        let mut sessions = Vec::new();
+        let mut up = (!self.joins(node)).then_some(Time::ZERO);
+        for turn in turns.iter().take_while(|turn| turn.at < end) {
+            match turn.kind.stops() {
+                true => sessions.extend(up.take().map(|start| (start, turn.at))),
+                false => up = Some(turn.at),
+            }
+        }
+        sessions.extend(up.map(|start| (start, end)));
+        sessions
+    }
+
     /// When the node next starts after `time`, if ever.
     pub fn starts_after(&self, node: NodeId, time: Time) -> Option<Time> {
         let turns = self.turns.get(&node)?.iter();
@@ -308,6 +323,10 @@ mod tests {
             [Some(at(5)), None]
         );
         assert_eq!(lives.settled(), Some(at(5)));
+        let sessions = |node| lives.sessions(node, at(9));
+        assert_eq!(sessions(0), [(at(0), at(9))]);
+        assert_eq!(sessions(1), [(at(0), at(3)), (at(5), at(9))]);
+        assert_eq!(sessions(2), [(at(2), at(4))]);
         let deaf = |node, time| lives.is_deaf(node, at(time));
         assert_eq!(
             [deaf(1, 4), deaf(2, 1), deaf(2, 9)],

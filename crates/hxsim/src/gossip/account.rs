@@ -1,12 +1,12 @@
 use std::borrow::Cow;
 use std::slice;
 
-use simnet::{NodeId, World};
+use simnet::{NodeId, Time, World};
 
 use super::why::Inquest;
 use super::{Gossip, Seated};
 use crate::counters::Counters;
-use crate::metrics::{Attendance, EdgeBytes, FirstReceipts, Metrics, Observed, Record};
+use crate::metrics::{Attendance, EdgeBytes, FirstReceipts, Metrics, Observed, Presence, Record};
 use crate::report::{Lost, Measured, Missing, Outcome, Report};
 use crate::run::{Run, network, snapshots};
 use crate::scenario::{Measure, Scenario};
@@ -108,6 +108,13 @@ fn figures(
         }
         None => Cow::Borrowed(&gossip.items[..]),
     };
+    let lives = scenario.faults().lives();
+    let ended = world.now();
+    let presence = (!lives.nodes().is_empty()).then(|| Presence {
+        lives: &lives,
+        from: measure.map_or(Time::ZERO, |measure| measure.from),
+        until: measure.map_or(ended, |measure| measure.until.min(ended)),
+    });
     let metrics = Metrics::new(&Observed {
         graph,
         items: &items,
@@ -117,9 +124,9 @@ fn figures(
         node_bytes: &counted.node_bytes,
         edge_bytes: &edge_bytes,
         network: counted.network,
+        presence,
         first_receipts,
     });
-    let ended = world.now();
     let measured = measure.map(|measure| Measured {
         from_ns: measure.from.min(ended).as_nanos(),
         until_ns: measure.until.min(ended).as_nanos(),

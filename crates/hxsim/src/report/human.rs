@@ -160,6 +160,12 @@ impl Report {
         }
         if let Some(comings) = faults::comings(&self.faults, self.ended_ns) {
             rows.push(("nodes", comings));
+            if let Some(availability) = convergence.availability {
+                let text = format!(
+                    "{availability:.4} of the time in which nodes could have a hash, they had it"
+                );
+                rows.push(("available", text));
+            }
         }
         let idle = overhead.idle_bytes_per_edge;
         if idle.denominator > 0 {

@@ -26,6 +26,8 @@ pub(super) struct Ground<'a> {
     pub(super) schedule: &'a Schedule,
     /// Who comes and goes, but for what `[churn]` draws.
     pub(super) lives: &'a Lives,
+    /// Nobody comes or goes.
+    pub(super) steady: bool,
     /// Nothing goes wrong at all.
     pub(super) calm: bool,
     pub(super) measured: bool,
@@ -185,6 +187,7 @@ impl Ground<'_> {
         match figure.needs {
             Needs::Nothing => None,
             Needs::Hashes => self.nothing_published(workload),
+            Needs::Absences => self.steady.then_some("nobody comes or goes"),
             Needs::IdleEdge if self.nodes == Some(1) => Some("one node has no edges"),
             Needs::IdleEdge => self.no_edge_idle(workload?),
             Needs::Delivery => self

@@ -53,6 +53,7 @@ pub(super) fn scenario(
         seed,
         schedule: &faults.schedule,
         lives: &faults.lives,
+        steady: faults.lives.nodes().is_empty() && churn.is_none(),
         calm: faults.is_empty() && churn.is_none(),
         measured: measure.is_some(),
     };

@@ -1,11 +1,11 @@
 use hash_exchange::{Kind, Tag, Tally};
 use hxsim::metrics::{
-    Attendance, EdgeBytes, Metrics, NetworkTotals, Observed, Point, Ratio, Record,
+    Attendance, EdgeBytes, Metrics, NetworkTotals, Observed, Point, Presence, Ratio, Record,
 };
 use hxsim::topology::{Graph, Topology};
 use hxsim::workload::{Body, Item, Workload};
 use proptest::prelude::*;
-use simnet::{NodeId, Time};
+use simnet::{NodeId, Schedule, Time};
 
 /// A run of which only the interesting part is told.
 pub(crate) struct World {
@@ -66,6 +66,10 @@ impl World {
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
+        self.metrics_of(None)
+    }
+
+    fn metrics_of(&self, presence: Option<Presence<'_>>) -> Metrics {
         Metrics::new(&Observed {
             graph: &self.graph,
             items: &self.items,
@@ -75,9 +79,44 @@ impl World {
             node_bytes: &self.node_bytes,
             edge_bytes: &self.edge_bytes,
             network: self.network,
+            presence,
             first_receipts: None,
         })
     }
+}
+
+#[test]
+fn availability_is_of_all_lives_and_all_their_time() {
+    let mut world = World::new(&Topology::Line, 2, &[(100, &[0], 5)]);
+    let ms = Time::from_millis;
+    let schedule = Schedule::default().crash(ms(10), 1).restart(ms(20), 1);
+    let lives = schedule.lives();
+    // It came after 3 ms in the first life, which went on for 2 ms, and after 10 of 20 ms in the second.
+    world.deliver(0, 30, 0, 1, 0);
+    let past = Record {
+        item: 0,
+        at: ms(8),
+        from: Some(0),
+        receipts: 1,
+    };
+    world.attendance.past.push((1, past));
+    let availability = |from, until| {
+        let presence = Presence {
+            lives: &lives,
+            from: ms(from),
+            until: ms(until),
+        };
+        let metrics = world.metrics_of(Some(presence));
+        let availability = metrics.convergence.availability;
+        availability
+            .expect("somebody comes and goes")
+            .ten_thousandths()
+    };
+    assert_eq!(availability(0, 40), Some(10_000 * (2 + 10) / (5 + 20)));
+    assert_eq!(availability(25, 40), Some(10_000 * 10 / 15));
+    assert_eq!(availability(0, 9), Some(10_000 / 4));
+    assert_eq!(availability(0, 5), None, "nothing was there");
+    assert_eq!(world.metrics().convergence.availability, None);
 }
 
 const MS: u64 = 1_000_000;
