@@ -4,6 +4,7 @@ mod bandwidth;
 mod determinism;
 mod faults;
 mod impairments;
+mod isolation;
 mod life;
 mod multiplexing;
 mod regions;
