@@ -6,6 +6,7 @@ mod faults;
 mod impairments;
 mod isolation;
 mod life;
+mod model;
 mod multiplexing;
 mod regions;
 mod streams;
