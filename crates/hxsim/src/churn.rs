@@ -1,10 +1,11 @@
 //! Nodes that come and go again and again: a rule, and the dated faults that a seed makes of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use simnet::draw::{Purpose, bounded, chance, draw};
 use simnet::fixed::{self, exponential};
-use simnet::{Fault, NodeId, Probability, Time};
+use simnet::{Fault, NodeId, Probability, Quantiles, Time};
 
 /// Nodes stay for a session, are away for an absence, and so on.
 ///
@@ -38,7 +39,7 @@ pub enum Exit {
 }
 
 /// A length of time that varies: `floor`, and something drawn on top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// It is at least this.
     pub floor: Duration,
@@ -47,7 +48,7 @@ pub struct Span {
 }
 
 /// The part of a [`Span`] that is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Varying {
     /// Always the same.
     Constant(Duration),
@@ -55,6 +56,8 @@ pub enum Varying {
     Uniform(Duration),
     /// Exponential with this mean: whoever has stayed for long is as likely to go as whoever has just come.
     Exponential(Duration),
+    /// Drawn from a table: log-normal, Pareto, or what somebody measured.
+    Quantiles(Arc<Quantiles>),
 }
 
 impl Churn {
@@ -78,8 +81,8 @@ impl Churn {
         let mut faults = Vec::new();
         let mut at = self.from;
         for number in 0.. {
-            let span = |of: Span, purpose| of.length(draw(seed, purpose, u64::from(node), number));
-            at += span(self.session, SESSION);
+            let span = |of: &Span, purpose| of.length(draw(seed, purpose, u64::from(node), number));
+            at += span(&self.session, SESSION);
             if at >= until {
                 break;
             }
@@ -87,7 +90,7 @@ impl Churn {
                 Exit::Leave => Fault::Leave { at, node },
                 Exit::Crash => Fault::Crash { at, node },
             });
-            at += span(self.absence, ABSENCE);
+            at += span(&self.absence, ABSENCE);
             if at >= horizon {
                 break;
             }
@@ -108,14 +111,15 @@ impl Churn {
 
 impl Span {
     /// The length that 64 random bits stand for; never zero, so that time goes on.
-    fn length(self, raw: u64) -> Duration {
-        let varying = match self.varying {
-            Varying::Constant(constant) => constant,
+    fn length(&self, raw: u64) -> Duration {
+        let varying = match &self.varying {
+            Varying::Constant(constant) => *constant,
             Varying::Uniform(most) => {
-                Duration::from_nanos(bounded(raw, nanos(most).saturating_add(1)))
+                Duration::from_nanos(bounded(raw, nanos(*most).saturating_add(1)))
             }
+            Varying::Quantiles(quantiles) => quantiles.draw(raw),
             Varying::Exponential(mean) => {
-                let ns = (u128::from(nanos(mean)) * u128::from(exponential(raw))) >> fixed::BITS;
+                let ns = (u128::from(nanos(*mean)) * u128::from(exponential(raw))) >> fixed::BITS;
                 Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
             }
         };
@@ -124,12 +128,16 @@ impl Span {
             .max(Duration::from_nanos(1))
     }
 
-    /// The mean length.
-    pub const fn mean(self) -> Duration {
-        let varying = match self.varying {
-            Varying::Constant(constant) => constant,
-            Varying::Uniform(most) => most.checked_div(2).expect("2 is not 0"),
-            Varying::Exponential(mean) => mean,
+    /// The mean length; of a table near enough, without what is rarer than one of 512.
+    pub fn mean(&self) -> Duration {
+        let varying = match &self.varying {
+            Varying::Constant(constant) => *constant,
+            Varying::Uniform(most) => *most / 2,
+            Varying::Exponential(mean) => *mean,
+            Varying::Quantiles(quantiles) => {
+                let middles = (0..256).map(|cell| quantiles.draw((2 * cell + 1) << 55));
+                middles.sum::<Duration>() / 256
+            }
         };
         self.floor.saturating_add(varying)
     }
@@ -204,6 +212,17 @@ mod tests {
         };
         assert!(raws().all(|raw| (s(2)..=s(6)).contains(&uniform.length(raw))));
         assert_eq!((uniform.mean(), span.mean()), (s(4), s(30)));
+        // Median 20 s, and a mean of 20 s times the root of e.
+        let table = Quantiles::log_normal(s(20), 1_000_000).expect("it is possible");
+        let log_normal = Span {
+            floor: s(1),
+            varying: Varying::Quantiles(table.into()),
+        };
+        let short = raws().filter(|raw| log_normal.length(*raw) < s(21)).count();
+        // Binomial with mean 5000 and deviation 50.
+        assert!((4_700..5_300).contains(&short), "{short} below the median");
+        let mean = log_normal.mean().as_millis();
+        assert!((32_000..34_000).contains(&mean), "{mean} ms, hence 33 s");
     }
 
     #[test]

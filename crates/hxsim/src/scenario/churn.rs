@@ -1,11 +1,13 @@
 //! `[churn]`: who comes and goes by a rule.
 
+use std::path::Path;
 use std::time::Duration;
 
 use simnet::{NodeId, Probability, Time};
 
 use super::document::{Content, Value};
 use super::fault::Faults;
+use super::latency;
 use super::quantity::{duration, nodes as node_set, probability, time, word};
 use super::read::{start, within};
 use super::section::{Located, Problems, Section};
@@ -17,6 +19,7 @@ pub(super) fn read(
     nodes: Option<u32>,
     horizon: Option<Time>,
     faults: &Faults,
+    directory: &Path,
 ) -> Option<Churn> {
     let mut section = root.section(problems, "churn", "`[churn]`")?;
     let own_title = section.place().clone();
@@ -29,8 +32,10 @@ pub(super) fn read(
         &mut section,
         "session",
         "session = { exponential = \"30s\" }",
+        directory,
     );
-    let absence = span(problems, &mut section, "absence", "absence = \"5s\"");
+    let absence = "absence = \"5s\"";
+    let absence = span(problems, &mut section, "absence", absence, directory);
     let from = start(problems, &mut section, "from", horizon);
     let until = section.optional(problems, "until", time);
     if let Some(Located { value, place }) = &until
@@ -88,10 +93,11 @@ fn span(
     section: &mut Section<'_>,
     key: &'static str,
     example: &str,
+    directory: &Path,
 ) -> Option<Located<Span>> {
     let value = section.required_value(problems, key, example)?;
     let span = match &value.content {
-        Content::Table(_) => distribution(problems, value, key)?,
+        Content::Table(_) => distribution(problems, value, key, directory)?,
         _ => {
             let constant = problems.accept(value, duration)?.value;
             Span {
@@ -109,7 +115,12 @@ fn span(
     Some(Located { value: span, place })
 }
 
-fn distribution(problems: &mut Problems, value: &Value, key: &str) -> Option<Span> {
+fn distribution(
+    problems: &mut Problems,
+    value: &Value,
+    key: &str,
+    directory: &Path,
+) -> Option<Span> {
     let mut section = Section::open(problems, value, format!("`{key}`"))?;
     let floor = section.or(problems, "floor", Duration::ZERO, duration);
     let mut varying = Vec::new();
@@ -121,13 +132,20 @@ fn distribution(problems: &mut Problems, value: &Value, key: &str) -> Option<Spa
         let length = section.optional(problems, name, duration);
         varying.extend(length.map(|length| (kind(length.value), length.place)));
     }
+    for name in latency::TABLES {
+        let Some(value) = section.value(name) else {
+            continue;
+        };
+        let quantiles = latency::quantiles(problems, name, value, directory)?;
+        varying.push((Varying::Quantiles(quantiles.into()), value.place.clone()));
+    }
     if varying.is_empty() {
-        let example = "exponential = \"30s\", or `constant` or `uniform`";
+        let example = "exponential = \"30s\", or `constant`, `uniform`, `log_normal`, `pareto` or `quantiles`";
         section.lacks(problems, "exponential", example);
     }
     section.close(problems);
     if let [_, (_, place), ..] = &varying[..] {
-        let hint = "choose between `constant`, `uniform` and `exponential`";
+        let hint = "choose one of them";
         problems.add(place, "a length of time has one distribution", hint);
     }
     let (varying, _) = varying.into_iter().next()?;

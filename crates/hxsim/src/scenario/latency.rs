@@ -73,6 +73,22 @@ fn jitter(problems: &mut Problems, section: &mut Section<'_>, directory: &Path) 
             let quantiles = Quantiles::exponential(mean.value);
             possible(problems, quantiles, &mean.place, &mean.place)
         }
+        _ => self::quantiles(problems, name, value, directory),
+    };
+    Some(Jitter::Quantiles(quantiles?.into()))
+}
+
+/// The distributions that [`quantiles`] reads.
+pub(super) const TABLES: [&str; 3] = ["log_normal", "pareto", "quantiles"];
+
+/// The table of a distribution, by its name.
+pub(super) fn quantiles(
+    problems: &mut Problems,
+    name: &str,
+    value: &Value,
+    directory: &Path,
+) -> Option<Quantiles> {
+    match name {
         "log_normal" => {
             let keys = [("median", "median = \"5ms\""), ("sigma", "sigma = \"0.5\"")];
             let (median, sigma) = parameters(problems, value, "`log_normal`", keys)?;
@@ -89,8 +105,7 @@ fn jitter(problems: &mut Problems, section: &mut Section<'_>, directory: &Path) 
             let file = problems.accept(value, text)?;
             table(problems, &file, directory)
         }
-    };
-    Some(Jitter::Quantiles(quantiles?.into()))
+    }
 }
 
 /// A duration and a number, in millionths.
@@ -121,9 +136,9 @@ fn possible(
         Err(error) => error,
     };
     let (place, message, hint) = match error {
-        InvalidQuantiles::Sigma(_) => (number, "latencies do not vary as much", "at most 10"),
+        InvalidQuantiles::Sigma(_) => (number, "this varies too much", "at most 10"),
         InvalidQuantiles::Shape(_) => (number, "no tail is like this", "from 0.1 to 100"),
-        _ => (duration, "no latency is as long as this", LONGEST_HINT),
+        _ => (duration, "this is too long", LONGEST_HINT),
     };
     problems.add(place, message, hint);
     None
@@ -169,12 +184,12 @@ fn table(problems: &mut Problems, file: &Located<String>, directory: &Path) -> O
         InvalidQuantiles::First(_) => (
             rows.first(),
             "the first quantile is not 0%",
-            "say the shortest latency first, as in `0% 1ms`",
+            "say the shortest duration first, as in `0% 1ms`",
         ),
         InvalidQuantiles::Last(_) => (
             rows.last(),
             "the last quantile is not 100%",
-            "say the longest latency last, as in `100% 1s`",
+            "say the longest duration last, as in `100% 1s`",
         ),
         InvalidQuantiles::Order(at) => (
             rows.get(at),
@@ -203,7 +218,7 @@ fn row(value: &Value, first: Option<&Row>) -> Result<Row, Wrong> {
         return Err(Wrong::new(message, TABLE_HINT));
     }
     if long > Quantiles::LONGEST {
-        return Err(Wrong::new("no latency is as long as this", LONGEST_HINT));
+        return Err(Wrong::new("this is too long", LONGEST_HINT));
     }
     Ok(Row {
         place: value.place.clone(),

@@ -39,7 +39,7 @@ pub(super) fn scenario(
     let measure = measure::read(problems, &mut section, horizon, workload.as_ref());
     let node = node(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
-    let churn = churn::read(problems, &mut section, count, horizon, &faults);
+    let churn = churn::read(problems, &mut section, count, horizon, &faults, directory);
     // What is wrong with a workload is told where it stands.
     let published = (!section.has("workload") || workload.is_some()).then_some(workload.as_ref());
     if let (Some(workload), Some(count)) = (published, count) {
