@@ -47,8 +47,18 @@ impl Network {
                 at,
                 until,
                 links,
-                impairment: Impairment::Block,
-            } => *at <= time && until.is_none_or(|until| time < until) && links.has(source, dest),
+                impairment,
+            } => {
+                let blocks = match impairment {
+                    Impairment::Block => true,
+                    Impairment::Stall => until.is_none(),
+                    _ => false,
+                };
+                blocks
+                    && *at <= time
+                    && until.is_none_or(|until| time < until)
+                    && links.has(source, dest)
+            }
             _ => false,
         })
     }

@@ -221,7 +221,7 @@ impl Inquest<'_> {
             for next in self.graph.neighbours(here) {
                 let stands = |fault: Option<_>| fault.is_some();
                 let closed = || {
-                    stands(self.network.blocking(here, *next, self.last()))
+                    stands(standing(&self.network, here, *next, self.last()))
                         || stands(self.lives.down(*next, self.last()))
                 };
                 let passes = !open || !closed();
@@ -241,7 +241,7 @@ impl Inquest<'_> {
 
     /// The fault that stands between two nodes at this time, in words.
     fn fault_between(&self, a: NodeId, b: NodeId, at: Time) -> Option<String> {
-        let place = self.network.blocking(a, b, at)?;
+        let place = standing(&self.network, a, b, at)?;
         let name = self.scenario.fault_name(place);
         let fault = &self.network.faults.faults[place];
         let until = match fault.healed() {
@@ -290,6 +290,12 @@ fn names(nodes: &[NodeId]) -> String {
     }
 }
 
+/// The fault that stands between two neighbours, by its place. A stream needs both of its directions.
+fn standing(network: &Network, a: NodeId, b: NodeId, at: Time) -> Option<usize> {
+    let there = network.blocking(a, b, at);
+    there.or_else(|| network.blocking(b, a, at))
+}
+
 /// The nodes that are up once all have come and gone.
 pub(super) fn lasting_nodes(scenario: &Scenario) -> Vec<NodeId> {
     let lives = scenario.faults().lives();
@@ -301,10 +307,10 @@ pub(super) fn lasting_nodes(scenario: &Scenario) -> Vec<NodeId> {
 /// The nodes that can reach each other once every fault that heals has healed, and all have come and gone.
 pub(super) fn lasting_components(scenario: &Scenario, graph: &Graph) -> Vec<Vec<NodeId>> {
     let mut network = network(scenario);
-    network
-        .faults
-        .faults
-        .retain(|fault| matches!(fault, Fault::Partition { until: None, .. }));
+    network.faults.faults.retain(|fault| {
+        let may_block = matches!(fault, Fault::Partition { .. } | Fault::Impair { .. });
+        may_block && fault.healed().is_none()
+    });
     let last = network.faults.faults.iter().map(Fault::at).max();
     let last = last.unwrap_or(Time::ZERO);
     let lasting = lasting_nodes(scenario);
@@ -320,7 +326,7 @@ pub(super) fn lasting_components(scenario: &Scenario, graph: &Graph) -> Vec<Vec<
         while let Some(&here) = component.get(at) {
             at += 1;
             for next in graph.neighbours(here) {
-                if !seen[*next as usize] && network.blocking(here, *next, last).is_none() {
+                if !seen[*next as usize] && standing(&network, here, *next, last).is_none() {
                     seen[*next as usize] = true;
                     component.push(*next);
                 }

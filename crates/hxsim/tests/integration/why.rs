@@ -107,6 +107,32 @@ fn an_offer_that_was_lost_in_a_partition() {
 }
 
 #[test]
+fn a_link_of_which_one_direction_is_blocked_for_ever_joins_nobody() {
+    let block = "[[fault]]\nkind = \"block\"\nat = \"500ms\"\nfrom = 2\nto = 1\n";
+    let report = line(&format!("{}{block}", horizon("5s")));
+    assert_eq!(
+        reasons(&report),
+        [
+            (
+                2,
+                "offered by node 1, but not delivered yet, and fault.0, a block from 500ms for ever, stands between them"
+            ),
+            (
+                3,
+                "never offered: the nearest holder is node 1, and fault.0, a block from 500ms for ever, \
+                 stands between nodes 2 and 1 on the way"
+            ),
+        ]
+    );
+    let apart = line(&format!("[run]\nhorizon = \"5s\"\n{block}"));
+    assert_eq!(
+        apart.outcome,
+        Outcome::Converged,
+        "nodes 2 and 3 are on their own"
+    );
+}
+
+#[test]
 fn an_offer_that_was_not_yet_repeated_when_the_partition_had_healed() {
     let split = partition("500ms", "until = \"2s\"", "0..2");
     let report = line(&format!("{}{split}", horizon("2300ms")));
