@@ -144,7 +144,8 @@ pub struct Convergence {
     /// Delivered pairs over all pairs.
     pub reliability: Ratio,
     /// Of all time for which a node was up and an item that it did not publish itself was there, the part for which the node held it. Other figures of
-    /// convergence are of those who are up at the end; this one is of all lives of all nodes. Absent if nobody came or went.
+    /// convergence are of those who are up at the end; this one is of all lives of all nodes. What a node was made to let go of is taken as held until its life
+    /// ended. Absent if nobody came or went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub availability: Option<Ratio>,
     /// When half of all pairs were delivered, since the start of the run.
