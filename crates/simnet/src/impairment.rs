@@ -131,7 +131,11 @@ impl Impairments {
     }
 
     /// The least of the bandwidths to which the link is held.
+    #[inline]
     pub(crate) fn throttle(&self, source: NodeId, dest: NodeId, time: Time) -> Option<Bandwidth> {
+        if self.all.is_empty() {
+            return None;
+        }
         let held = self.on(source, dest, time).filter_map(|it| match it.what {
             Impairment::Throttle(bandwidth) => Some(bandwidth),
             _ => None,
