@@ -56,7 +56,7 @@ pub enum Varying {
     Uniform(Duration),
     /// Exponential with this mean: whoever has stayed for long is as likely to go as whoever has just come.
     Exponential(Duration),
-    /// Drawn from a table: log-normal, Pareto, or what somebody measured.
+    /// Drawn from a table: log-normal, Pareto, or what somebody measured; at most [`Quantiles::LONGEST`].
     Quantiles(Arc<Quantiles>),
 }
 

@@ -13,7 +13,7 @@ pub(crate) fn check(args: &cli::Check, console: &Console) -> Result<u8, Failure>
         match checked.and_then(|scenario| Ok((prepare(path, &scenario)?, scenario))) {
             Ok(((graph, gossip), scenario)) => {
                 print(&format!("{}: ok\n", path.display()))?;
-                warn(path, &scenario, &graph, &gossip, console);
+                warn(path, &scenario, (&graph, &gossip), 1, console);
             }
             Err(failure) => {
                 eprintln!("{}", failure.message);

@@ -60,21 +60,31 @@ fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure>
     Ok((graph, gossip))
 }
 
-/// Warns of what a run would not tell: links that this seed has not drawn, and too little memory.
-fn warn(path: &Path, scenario: &Scenario, graph: &Graph, gossip: &Gossip, console: &Console) {
-    for (a, b) in scenario.absent_links(graph) {
+/// Warns of what a run would not tell: links that this seed has not drawn, and too little memory for so many such runs at once. True: there was something
+/// to warn of.
+fn warn(
+    path: &Path,
+    scenario: &Scenario,
+    (graph, gossip): (&Graph, &Gossip),
+    at_once: u64,
+    console: &Console,
+) -> bool {
+    let absent = scenario.absent_links(graph);
+    for (a, b) in &absent {
         eprintln!(
             "warning: {}: with seed {} nodes {a} and {b} are no neighbours, so that what is said of the link between them has no effect",
             path.display(),
             scenario.seed
         );
     }
+    let needed = footprint(gossip, graph).saturating_mul(at_once);
     let warning = console
         .free()
-        .and_then(|free| progress::too_large(&path.display(), footprint(gossip, graph), free));
-    if let Some(warning) = warning {
+        .and_then(|free| progress::too_large(&path.display(), needed, free));
+    if let Some(warning) = &warning {
         eprintln!("{warning}");
     }
+    warning.is_some() || !absent.is_empty()
 }
 
 /// The files of a report, with what belongs into them.

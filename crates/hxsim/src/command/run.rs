@@ -19,7 +19,7 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     let mut scenario = Scenario::load(&args.scenario, &args.set).map_err(Failure::usage)?;
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     let (graph, gossip) = prepare(&args.scenario, &scenario)?;
-    warn(&args.scenario, &scenario, &graph, &gossip, console);
+    warn(&args.scenario, &scenario, (&graph, &gossip), 1, console);
     let began = console.elapsed();
     let (mut report, run) = simulate(&args.scenario, &scenario, &graph, &gossip, console)?;
     let wall = console.elapsed() - began;

@@ -14,7 +14,7 @@ use hxsim::sweep::{self, Failed, Plan, Sweep};
 use simnet::Layout;
 
 use super::watch::Watcher;
-use super::{Failure, prepare, print, write};
+use super::{Failure, prepare, print, warn, write};
 use crate::Console;
 
 /// Whether `hxsim run` is meant to make several runs.
@@ -75,11 +75,19 @@ fn simulate(args: &cli::Run, plan: Plan, console: &Console) -> Result<Sweep, Fai
         .out
         .as_ref()
         .map(|out| RowsFile::new(rows_path(out, &name)));
+    let at_once = threads.get().min(plan.runs()) as u64;
+    let warned = Mutex::new(false);
     let sweep = sweep::run(
         plan,
         threads.get(),
         |scenario: &Scenario, watch| {
             let (graph, gossip) = prepare(path, scenario)?;
+            // The first run of which there is something to warn speaks for all that are like it.
+            if let Ok(mut warned) = warned.lock()
+                && !*warned
+            {
+                *warned = warn(path, scenario, (&graph, &gossip), at_once, console);
+            }
             let run = run::run(&gossip, scenario, &graph, Layout::default(), watch);
             let run = run.map_err(|error| Failure::scenario(path, &error))?;
             Ok(gossip::report(&gossip, scenario, &graph, &run))

@@ -92,7 +92,9 @@ impl Picture<'_> {
     }
 
     fn legend(&self) -> String {
-        let kinds = self.faults.iter().map(|fault| {
+        let shown = self.faults.iter();
+        let shown = shown.filter(|fault| fault.at_ns <= self.shown_ns);
+        let kinds = shown.map(|fault| {
             // A node that goes may be back at once, and still its kind is one that lasts.
             let lasts = !matches!(fault.kind, "cut" | "join" | "evict");
             (fault.kind, if lasts { SPAN } else { CUT })

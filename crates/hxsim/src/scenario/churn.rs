@@ -123,21 +123,24 @@ fn distribution(
 ) -> Option<Span> {
     let mut section = Section::open(problems, value, format!("`{key}`"))?;
     let floor = section.or(problems, "floor", Duration::ZERO, duration);
+    // What is named, each where it stands; `None` if it is wrong.
     let mut varying = Vec::new();
     for (name, kind) in [
         ("constant", Varying::Constant as fn(Duration) -> Varying),
         ("uniform", Varying::Uniform),
         ("exponential", Varying::Exponential),
     ] {
-        let length = section.optional(problems, name, duration);
-        varying.extend(length.map(|length| (kind(length.value), length.place)));
+        if let Some(value) = section.value(name) {
+            let length = problems.accept(value, duration);
+            varying.push((length.map(|length| kind(length.value)), &value.place));
+        }
     }
     for name in latency::TABLES {
-        let Some(value) = section.value(name) else {
-            continue;
-        };
-        let quantiles = latency::quantiles(problems, name, value, directory)?;
-        varying.push((Varying::Quantiles(quantiles.into()), value.place.clone()));
+        if let Some(value) = section.value(name) {
+            let quantiles = latency::quantiles(problems, name, value, directory);
+            let quantiles = quantiles.map(|it| Varying::Quantiles(it.into()));
+            varying.push((quantiles, &value.place));
+        }
     }
     if varying.is_empty() {
         let example = "exponential = \"30s\", or `constant`, `uniform`, `log_normal`, `pareto` or `quantiles`";
@@ -149,5 +152,6 @@ fn distribution(
         problems.add(place, "a length of time has one distribution", hint);
     }
     let (varying, _) = varying.into_iter().next()?;
+    let varying = varying?;
     Some(Span { floor, varying })
 }
