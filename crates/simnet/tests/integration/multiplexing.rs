@@ -6,14 +6,15 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use proptest::prelude::*;
-use simnet::{Fault, Host, Layout, Link, Network, NodeId, Probability, Time};
+use simnet::{Fault, Host, Layout, Link, Network, NodeId, Time};
 use yamux::{Config, Connection, Mode};
 
-use crate::world::{MS, Notes, PORT, assert_conserved, layouts, lossy, pattern, world};
+use crate::world::{MS, Notes, PORT, assert_conserved, layouts, lossy, pattern, rough, world};
 
 /// Node 0 serves all others.
 const SERVER: NodeId = 0;
@@ -174,28 +175,19 @@ proptest! {
     /// Whatever the network does, what comes back on a substream is what was sent or ends in an error, and in the end all has come back.
     #[test]
     fn substreams_survive_cuts_and_partitions(
-        seed: u64,
-        loss in 0u32..100_000,
+        mut network in rough(),
         jitter_ms in 0u64..50,
-        segment in 100u32..20_000,
-        window in 1_000u32..100_000,
-        cuts in prop::collection::vec((0u64..1_000, 1u32..3), 0..4),
         partition_ms in prop::option::of((0u64..1_000, 0u64..9_000)),
         lengths in prop::collection::vec(1usize..30_000, 1..12),
         shards in 2u32..4,
     ) {
-        let mut network = lossy(3, seed);
-        let link = Link::uniform(5 * MS, MS * u32::try_from(jitter_ms).expect("small"));
-        network.links.default = link.with_loss(Probability::from_ppm(loss));
-        network.streams.segment = segment;
-        network.streams.window = window;
-        let cuts = cuts.into_iter().map(|(at, client)| Fault::Cut { at: Time::from_millis(at), between: (client, SERVER) });
-        network.faults.faults.extend(cuts);
-        network.faults.faults.extend(partition_ms.map(|(at, length)| Fault::Partition {
-            at: Time::from_millis(at),
-            until: Some(Time::from_millis(at + length)),
-            groups: vec![vec![1]],
-        }));
+        let loss = network.links.default.loss;
+        let link = Link::uniform(5 * MS, Duration::from_millis(jitter_ms));
+        network.links.default = link.with_loss(loss);
+        if let Some((at, length)) = partition_ms {
+            let during = Time::from_millis(at)..Time::from_millis(at + length);
+            network.faults = network.faults.partition(during, [vec![1]]);
+        }
         let mut one = clients(&network, Layout::default(), &lengths);
         let mut many = clients(&network, Layout { shards, ..Layout::default() }, &lengths);
         for world in [&mut one, &mut many] {

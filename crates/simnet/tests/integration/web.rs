@@ -12,10 +12,10 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use proptest::prelude::*;
-use simnet::{Fault, Host, Layout, Network, NodeId, Probability, Stream, Time, World};
+use simnet::{Fault, Host, Layout, Network, NodeId, Stream, Time, World};
 use smol_hyper::rt::FuturesIo;
 
-use crate::world::{Notes, PORT, assert_conserved, layouts, lossy, pattern, world};
+use crate::world::{Notes, PORT, assert_conserved, layouts, lossy, pattern, rough, world};
 
 /// Node 0 serves all others.
 const SERVER: NodeId = 0;
@@ -156,25 +156,15 @@ proptest! {
     /// Whatever the network does, an answer without an error is whole, and in the end all is answered, in the order in which it was asked.
     #[test]
     fn answers_survive_cuts_and_a_server_that_restarts(
-        seed: u64,
-        loss in 0u32..100_000,
-        segment in 50u32..20_000,
-        window in 500u32..100_000,
-        cuts in prop::collection::vec((0u64..1_000, 1u32..3), 0..4),
+        mut network in rough(),
         crash_ms in prop::option::of((1u64..1_000, 1u64..9_000)),
         lengths in prop::collection::vec(0usize..30_000, 1..12),
         shards in 2u32..4,
     ) {
-        let mut network = lossy(3, seed);
-        network.links.default.loss = Probability::from_ppm(loss);
-        network.streams.segment = segment;
-        network.streams.window = window;
-        let cuts = cuts.into_iter().map(|(at, client)| Fault::Cut { at: Time::from_millis(at), between: (client, SERVER) });
-        network.faults.faults.extend(cuts);
-        network.faults.faults.extend(crash_ms.into_iter().flat_map(|(at, length)| [
-            Fault::Crash { at: Time::from_millis(at), node: SERVER },
-            Fault::Restart { at: Time::from_millis(at + length), node: SERVER },
-        ]));
+        if let Some((at, length)) = crash_ms {
+            let (at, back) = (Time::from_millis(at), Time::from_millis(at + length));
+            network.faults = network.faults.crash(at, SERVER).restart(back, SERVER);
+        }
         let mut one = clients(&network, Layout::default(), &lengths);
         let mut many = clients(&network, Layout { shards, ..Layout::default() }, &lengths);
         for world in [&mut one, &mut many] {

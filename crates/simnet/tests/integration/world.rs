@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
-use simnet::{Host, Layout, Link, Network, NodeId, Probability, Stream, World};
+use proptest::prelude::*;
+use simnet::{Host, Layout, Link, Network, NodeId, Probability, Stream, Time, World};
 
 pub(crate) const PORT: u16 = 7;
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -28,6 +29,24 @@ pub(crate) fn lossy(nodes: u32, seed: u64) -> Network {
     network.links.default = link.with_loss(Probability::from_ppm(20_000));
     network.streams.split = Probability::from_ppm(200_000);
     network
+}
+
+/// Three nodes with any segments and windows and much loss, and cuts between node 0 and the others.
+pub(crate) fn rough() -> impl Strategy<Value = Network> {
+    let streams = (50u32..20_000, 1_000u32..100_000);
+    let cuts = prop::collection::vec((0u64..1_000, 1u32..3), 0..4);
+    (any::<u64>(), 0u32..100_000, streams, cuts).prop_map(
+        |(seed, loss, (segment, window), cuts)| {
+            let mut network = lossy(3, seed);
+            network.links.default.loss = Probability::from_ppm(loss);
+            network.streams.segment = segment;
+            network.streams.window = window;
+            for (at, other) in cuts {
+                network.faults = network.faults.cut(Time::from_millis(at), (other, 0));
+            }
+            network
+        },
+    )
 }
 
 /// A world in which every node runs `main` and writes notes.
