@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use simnet::{InvalidNetwork, Layout, Network, NodeId, Time, TraceEvent, World};
+use simnet::{DatagramModel, InvalidNetwork, Layout, Network, NodeId, Time, TraceEvent, World};
 
 use crate::counters::Counters;
 use crate::protocol::{Progress, Protocol, Seat, Violation};
@@ -127,6 +127,7 @@ pub fn network(scenario: &Scenario) -> Network {
         seed: scenario.seed,
         links: scenario.links.clone(),
         streams: scenario.stream.clone(),
+        datagrams: DatagramModel::default(),
         faults: scenario.faults(),
     }
 }

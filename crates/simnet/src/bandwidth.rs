@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::{NodeId, Time};
 
 /// How many bytes pass in a second.
@@ -77,5 +77,12 @@ impl Lines {
         let arriving = self.arriving.iter();
         let bytes = arriving.map(|(event, _)| u64::from(event.record.data_bytes()));
         bytes.sum()
+    }
+
+    /// Datagrams that the downlink has not passed yet.
+    pub(crate) fn datagrams(&self) -> u64 {
+        let arriving = self.arriving.iter();
+        let kinds = arriving.map(|(event, _)| event.record.kind);
+        kinds.filter(|kind| *kind == Kind::Datagram).count() as u64
     }
 }

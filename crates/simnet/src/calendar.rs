@@ -231,8 +231,19 @@ impl Window {
     /// Payload bytes of one event, if it is a stream's.
     pub(crate) fn data_bytes_of(&self, place: Place) -> u64 {
         let event = self.event(place);
-        let data = event.filter(|(event, _)| event.record.kind == Kind::Data);
-        data.map_or(0, |(_, payload)| u64::from(payload.len()))
+        event.map_or(0, |(event, _)| u64::from(event.record.data_bytes()))
+    }
+
+    /// Datagrams that wait here.
+    pub(crate) fn datagrams(&self) -> u64 {
+        let places = self.places();
+        places.map(|place| self.datagrams_of(*place)).sum()
+    }
+
+    /// 1 for a datagram, 0 for any other event.
+    pub(crate) fn datagrams_of(&self, place: Place) -> u64 {
+        let event = self.event(place);
+        u64::from(event.is_some_and(|(event, _)| event.record.kind == Kind::Datagram))
     }
 
     /// Copies one event, with what it carries, to another window.
@@ -356,8 +367,11 @@ impl Calendar {
 
     /// The places of everything underway, in no particular order.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
-        let windows = self.ring.iter().chain(self.overflow.values());
-        windows.flat_map(Window::places)
+        self.windows().flat_map(Window::places)
+    }
+
+    fn windows(&self) -> impl Iterator<Item = &Window> {
+        self.ring.iter().chain(self.overflow.values())
     }
 
     /// How many events and wakes there are still to come.
@@ -367,8 +381,12 @@ impl Calendar {
 
     /// Payload bytes of streams that are underway.
     pub(crate) fn data_bytes(&self) -> u64 {
-        let windows = self.ring.iter().chain(self.overflow.values());
-        windows.map(Window::data_bytes).sum()
+        self.windows().map(Window::data_bytes).sum()
+    }
+
+    /// Datagrams that are underway.
+    pub(crate) fn datagrams(&self) -> u64 {
+        self.windows().map(Window::datagrams).sum()
     }
 }
 

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use crate::calendar::{Calendar, Place, Span, Window};
+use crate::datagram::{Datagrams, Moment, Ports};
 use crate::end::Waiter;
 use crate::event::{Event, Header, Kind, Record};
 use crate::executor::WakeInbox;
 use crate::life::Life;
 use crate::network::Plan;
-use crate::node::{Node, Side};
+use crate::node::{Node, Side, Waiting};
 use crate::timers::{Due, TimerKey};
 use crate::trace::TraceEvent;
 use crate::{NodeId, Time};
@@ -21,6 +22,9 @@ pub(crate) struct Core {
     shard: u32,
     first: NodeId,
     nodes: Vec<Node>,
+    /// Of each node; empty until one of them binds a socket, so that a world without datagrams pays nothing for them.
+    pub(crate) datagrams: Vec<Datagrams>,
+    pub(crate) moment: Moment,
     pub(crate) calendar: Calendar,
     /// What this shard's nodes sent to the nodes of each other shard.
     pub(crate) outboxes: Vec<Window>,
@@ -60,10 +64,18 @@ pub(crate) struct Polled {
     pub(crate) waker: *const (),
 }
 
-/// A segment's bytes that nobody has copied yet.
-pub(crate) struct Arrival {
-    pub(crate) slot: u32,
-    pub(crate) bytes: Span,
+/// Bytes that nobody has copied yet: those of a stream's segment, or a datagram.
+#[derive(Clone, Copy)]
+pub(crate) enum Arrival {
+    Segment {
+        slot: u32,
+        bytes: Span,
+    },
+    Datagram {
+        source: NodeId,
+        ports: Ports,
+        bytes: Span,
+    },
 }
 
 impl Core {
@@ -74,6 +86,8 @@ impl Core {
             shard,
             first: range.start,
             nodes: range.map(|id| Node::new(first_life(&plan, id))).collect(),
+            datagrams: Vec::new(),
+            moment: Moment::default(),
             calendar: Calendar::new(window_ns),
             outboxes: (0..shards).map(|_| Window::default()).collect(),
             window: Window::default(),
@@ -92,6 +106,19 @@ impl Core {
 
     pub(crate) fn node(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[(id - self.first) as usize]
+    }
+
+    /// What the node has of datagrams, if any node of the shard has something.
+    pub(crate) fn datagrams(&mut self, id: NodeId) -> Option<&mut Datagrams> {
+        self.datagrams.get_mut((id - self.first) as usize)
+    }
+
+    pub(crate) fn make_datagrams(&mut self, id: NodeId) -> &mut Datagrams {
+        if self.datagrams.is_empty() {
+            let nodes = self.nodes.len();
+            self.datagrams.resize_with(nodes, Datagrams::default);
+        }
+        &mut self.datagrams[(id - self.first) as usize]
     }
 
     /// Reads a little of all that a node will need for its events, so that memory looks for all of it at once and not for one thing after
@@ -225,9 +252,9 @@ impl Core {
 
     /// What wakes the polled task by a timer.
     pub(crate) fn due(&self, cx: &Context<'_>) -> Due {
-        match self.polled {
-            Some(polled) if polled.waker == cx.waker().data() => Due::WakeTask(polled.slot),
-            _ => Due::Wake(cx.waker().clone()),
+        match Waiting::of(self.polled, cx) {
+            Waiting::Task(slot) => Due::WakeTask(slot),
+            Waiting::Waker(waker) => Due::Wake(waker),
         }
     }
 
@@ -299,10 +326,17 @@ impl Core {
         let Some(arrival) = self.arrival.take() else {
             return;
         };
-        let node = &mut self.nodes[(id - self.first) as usize];
-        let unread = node.make_unread(arrival.slot);
-        unread
-            .bytes
-            .extend_from_slice(self.window.bytes(arrival.bytes));
+        match arrival {
+            Arrival::Segment { slot, bytes } => {
+                let node = &mut self.nodes[(id - self.first) as usize];
+                let unread = node.make_unread(slot);
+                unread.bytes.extend_from_slice(self.window.bytes(bytes));
+            }
+            Arrival::Datagram {
+                source,
+                ports,
+                bytes,
+            } => self.queue_datagram(id, source, ports, bytes),
+        }
     }
 }

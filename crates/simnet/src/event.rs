@@ -29,10 +29,12 @@ pub(crate) enum Kind {
     Leave,
     /// The schedule takes the power from the node's machine.
     Crash,
+    /// A datagram, whose ports are in the header's word.
+    Datagram,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Cut,
         Self::Syn,
         Self::SynAck,
@@ -44,6 +46,7 @@ impl Kind {
         Self::Start,
         Self::Leave,
         Self::Crash,
+        Self::Datagram,
     ];
 }
 
@@ -58,7 +61,7 @@ pub(crate) struct Header {
     pub(crate) generation: u32,
     /// The place among the segments of its direction.
     pub(crate) sequence: u32,
-    /// By kind: the port (Syn), credit in bytes (Credit), the node behind the link (Cut).
+    /// By kind: the port (Syn), both ports (Datagram), credit in bytes (Credit), the node behind the link (Cut).
     pub(crate) word: u32,
     /// The sender's slot and its generation, so that answers find it.
     pub(crate) from_slot: u32,
@@ -81,6 +84,14 @@ impl Record {
     pub(crate) fn data_bytes(&self) -> u32 {
         match self.kind {
             Kind::Data => self.length,
+            _ => 0,
+        }
+    }
+
+    /// Bytes that take their time on a line.
+    pub(crate) fn line_bytes(&self) -> u32 {
+        match self.kind {
+            Kind::Data | Kind::Datagram => self.length,
             _ => 0,
         }
     }

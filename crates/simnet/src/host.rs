@@ -51,7 +51,7 @@ impl Host {
     }
 
     /// The same as [`Host::core_mut`]; `None` if the node has stopped since.
-    fn living_core(&self) -> Option<RefMut<'_, Core>> {
+    pub(crate) fn living_core(&self) -> Option<RefMut<'_, Core>> {
         let mut core = self.core_mut();
         (core.node(self.id).life == self.life).then_some(core)
     }
@@ -308,11 +308,7 @@ impl Listener {
             let peer = node.ends[slot as usize].peer;
             return Poll::Ready((Stream::new(&self.host, slot), peer));
         }
-        let waiting = match polled {
-            Some(polled) if polled.waker == cx.waker().data() => Waiting::Task(polled.slot),
-            _ => Waiting::Waker(cx.waker().clone()),
-        };
-        let replaced = listening.waiting.replace(waiting);
+        let replaced = listening.waiting.replace(Waiting::of(polled, cx));
         drop(core);
         drop(replaced);
         Poll::Pending

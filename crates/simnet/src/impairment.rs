@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bandwidth::Bandwidth;
+use crate::gilbert_elliott::GilbertElliott;
 use crate::{Fault, NodeId, Probability, Schedule, Time};
 
 /// What [`Fault::Impair`] does to whatever is sent over its links.
@@ -17,8 +18,22 @@ pub enum Impairment {
     Delay(Duration),
     /// What is sent is lost with this chance, and independently with that of its link.
     Lose(Probability),
+    /// The same by turns: losses come in bursts, which stop a stream for longer than as many losses here and there.
+    LoseInBursts(GilbertElliott),
     /// Each link passes no more than this.
     Throttle(Bandwidth),
+    /// With this chance a datagram arrives twice. The second one has delays and damage of its own.
+    Duplicate(Probability),
+    /// With this chance a datagram takes a detour, so that later ones overtake it.
+    Reorder {
+        /// The chance.
+        chance: Probability,
+        /// The longest detour; each is uniform over zero to this, both included. It comes on top of the link's latency, whose jitter alone already lets
+        /// datagrams overtake each other.
+        detour: Duration,
+    },
+    /// With this chance one bit of a datagram is flipped. UDP has a checksum and drops most of these: this is what gets past it.
+    Corrupt(Probability),
 }
 
 /// The directed links that an [`Impairment`] is on.
@@ -62,6 +77,7 @@ impl LinkSet {
 /// The impairments of a schedule, as senders look them up.
 #[derive(Debug)]
 pub(crate) struct Impairments {
+    seed: u64,
     all: Vec<Impaired>,
 }
 
@@ -88,8 +104,19 @@ pub(crate) struct Passage {
     pub(crate) loss: Probability,
 }
 
+/// What a link does to a datagram beside delaying and losing it. Streams never see any of it: they put segments in order, drop what comes twice, and
+/// repeat what a checksum finds damaged, which is a loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mangling {
+    pub(crate) duplicate: Probability,
+    pub(crate) corrupt: Probability,
+    pub(crate) reorder: Probability,
+    /// The longest, of several that reorder.
+    pub(crate) detour: Duration,
+}
+
 impl Impairments {
-    pub(crate) fn new(schedule: &Schedule, nodes: u32) -> Self {
+    pub(crate) fn new(schedule: &Schedule, nodes: u32, seed: u64) -> Self {
         let mask = |named: &[NodeId]| {
             let mut mask = vec![false; nodes as usize];
             named.iter().for_each(|node| mask[*node as usize] = true);
@@ -121,7 +148,10 @@ impl Impairments {
                 what: *impairment,
             })
         });
-        Self { all: all.collect() }
+        Self {
+            seed,
+            all: all.collect(),
+        }
     }
 
     /// What is on the link from `source` to `dest` at `time`.
@@ -172,10 +202,34 @@ impl Impairments {
                 Impairment::Block => return None,
                 Impairment::Delay(delay) => passage.delay += delay,
                 Impairment::Lose(loss) => passage.loss = passage.loss.or(loss),
-                Impairment::Stall | Impairment::Throttle(_) => {}
+                Impairment::LoseInBursts(bursts) => {
+                    let loss = bursts.loss_at(self.seed, source, dest, passage.left);
+                    passage.loss = passage.loss.or(loss);
+                }
+                _ => {}
             }
         }
         Some(passage)
+    }
+
+    /// What happens to a datagram that leaves its sender at `time` and passes.
+    #[inline]
+    pub(crate) fn mangling(&self, source: NodeId, dest: NodeId, time: Time) -> Mangling {
+        let mut mangling = Mangling::default();
+        for it in self.on(source, dest, time) {
+            match it.what {
+                Impairment::Duplicate(chance) => {
+                    mangling.duplicate = mangling.duplicate.or(chance);
+                }
+                Impairment::Corrupt(chance) => mangling.corrupt = mangling.corrupt.or(chance),
+                Impairment::Reorder { chance, detour } => {
+                    mangling.reorder = mangling.reorder.or(chance);
+                    mangling.detour = mangling.detour.max(detour);
+                }
+                _ => {}
+            }
+        }
+        mangling
     }
 
     fn stalled(&self, source: NodeId, dest: NodeId, time: Time) -> Option<Time> {
@@ -208,7 +262,7 @@ mod tests {
             let [at, until] = [*at, *until].map(Time::from_secs);
             schedule = schedule.impair(at..until, links.clone(), *impairment);
         }
-        Impairments::new(&schedule, 4)
+        Impairments::new(&schedule, 4, 1)
     }
 
     #[test]

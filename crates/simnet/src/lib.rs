@@ -34,10 +34,10 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`Schedule`], [`Fault`], [`Lives`] |
+//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`DatagramModel`], [`Schedule`], [`Fault`], [`Lives`] |
 //! | say what links are like | [`Link`], [`Jitter`], [`Quantiles`], [`Bandwidth`], [`Access`], [`Regions`] |
-//! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`TraceEvent`] |
-//! | write a node | [`Host`], [`Listener`], [`Stream`], [`Sleep`] |
+//! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`CarriedDatagrams`], [`TraceEvent`] |
+//! | write a node | [`Host`], [`Listener`], [`Stream`], [`DatagramSocket`], [`Sleep`] |
 //! | draw random numbers that stay what they are | [`draw`], [`fixed`] |
 //!
 //! # The order of events
@@ -65,6 +65,21 @@
 //! Left out are congestion control, queues that overflow, the bytes of headers and acknowledgements, and more: `MODEL.md`, beside this crate's
 //! manifest, says what that does to which figure, and how far off it was beside real TCP.
 //!
+//! # What datagrams model
+//!
+//! A [`DatagramSocket`] is what UDP looks like from outside. A datagram passes the same links and bandwidths as segments do, is lost with the same
+//! probability, and that is the end of it. Each draws a latency of its own, so they overtake each other wherever links have a jitter. What else happens
+//! to datagrams in the world is an [`Impairment`] of links: [`Impairment::Duplicate`], [`Impairment::Reorder`], [`Impairment::Corrupt`]. What comes to a port that nobody has
+//! bound is dropped without a word, and so is what finds the queue of its socket full; [`CarriedDatagrams`] counts all of it.
+//!
+//! | fault | what becomes of datagrams |
+//! |---|---|
+//! | [`Fault::Partition`] | those that leave their node while it stands are lost |
+//! | [`Fault::Impair`] | what the impairment says; those that a stall makes wait for long are lost, for an application would not wait either |
+//! | [`Fault::Cut`] | nothing: it is streams that are cut |
+//! | [`Fault::Leave`] | the node's own go on their way; those to it arrive at a machine where nobody hears them |
+//! | [`Fault::Crash`] | what waits for a bandwidth of the node, and in its sockets, is gone; those to it are lost until it restarts |
+//!
 //! # Nodes that come and go
 //!
 //! A [`Schedule`] has nodes start and stop at dated instants. What is lost is decided by what TCP and a machine would do:
@@ -91,7 +106,9 @@
 //! | [`Impairment::Stall`] | a router that hangs, routes that are computed anew | bytes that come late, all at once; a timeout if it lasts as long |
 //! | [`Impairment::Delay`] | a detour, a standing queue; from one node: a machine that is slow to answer | a longer latency |
 //! | [`Impairment::Lose`] | interference, an overloaded line | losses, and what they cost in time and repeated bytes |
+//! | [`Impairment::LoseInBursts`] | radio that fades, queues that overflow, routes that flap: a [`GilbertElliott`] channel | the same, and waits that double while a burst lasts |
 //! | [`Impairment::Throttle`] | a line that somebody else fills, a smaller plan | bytes that queue |
+//! | [`Impairment::Duplicate`], [`Impairment::Reorder`], [`Impairment::Corrupt`] | retransmitting radio, many paths, bad memory in a router | nothing: only datagrams do |
 //!
 //! Several at once add up. Draws do not depend on them: what was lost without a chance of loss added is lost with it, too, and all else has the latency it had.
 //!
@@ -116,12 +133,14 @@
 mod bandwidth;
 mod calendar;
 mod core;
+mod datagram;
 pub mod draw;
 mod end;
 mod event;
 mod executor;
 mod fault;
 pub mod fixed;
+mod gilbert_elliott;
 mod host;
 mod impairment;
 mod life;
@@ -140,7 +159,9 @@ mod transport;
 mod world;
 
 pub use bandwidth::{Access, Bandwidth};
+pub use datagram::{CarriedDatagrams, DatagramModel, DatagramSocket, Received};
 pub use fault::{Fault, Schedule};
+pub use gilbert_elliott::GilbertElliott;
 pub use host::{Elapsed, Host, Listener, Sleep};
 pub use impairment::{Impairment, LinkSet};
 pub use life::{Lives, Misfit};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::core::Core;
+use crate::datagram::Bound;
 use crate::event::Kind;
 use crate::executor::Task;
 use crate::node::Listening;
@@ -256,6 +257,7 @@ pub(crate) struct Remains {
     tasks: Vec<Task>,
     timers: Timers,
     listeners: Vec<Listening>,
+    sockets: Vec<Bound>,
 }
 
 impl Core {
@@ -285,6 +287,7 @@ impl Core {
             tasks,
             timers,
             listeners,
+            sockets: self.close_sockets(id),
         }
     }
 }

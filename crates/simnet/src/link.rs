@@ -7,16 +7,16 @@ use crate::bandwidth::{Access, Bandwidth};
 use crate::quantile::Quantiles;
 use crate::region::Regions;
 
-/// What a directed link does to a segment: when it arrives, and whether.
+/// What a directed link does to a segment or a datagram: when it arrives, and whether.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// No segment is faster than this. The least floor of a network is its lookahead.
     pub floor: Duration,
-    /// Added to the floor, drawn for each segment.
+    /// Added to the floor, drawn for each segment and each datagram.
     pub jitter: Jitter,
-    /// The chance that a transmission is lost (and sent again, see [`StreamModel`]).
+    /// The chance that a transmission is lost. That of a segment is repeated, see [`StreamModel`]; a datagram is gone.
     pub loss: Probability,
-    /// How many bytes pass in a second, all streams of this direction together; `None`: any.
+    /// How many bytes pass in a second, all streams and datagrams of this direction together; `None`: any.
     pub bandwidth: Option<Bandwidth>,
 }
 

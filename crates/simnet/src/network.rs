@@ -1,10 +1,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::impairment::{Impairments, Passage};
+use crate::impairment::{Impairments, Mangling, Passage};
 use crate::route::{Route, Routes};
 use crate::{
-    Fault, Impairment, Link, Links, Lives, Misfit, NodeId, Regions, Schedule, StreamModel, Time,
+    DatagramModel, Fault, Impairment, Link, Links, Lives, Misfit, NodeId, Regions, Schedule,
+    StreamModel, Time,
 };
 
 /// A network of nodes and all that will happen to it. With the nodes' own code it determines the history, bit for bit.
@@ -14,10 +15,12 @@ pub struct Network {
     pub nodes: u32,
     /// Every draw derives from it.
     pub seed: u64,
-    /// What links do to segments.
+    /// What links do to segments and datagrams.
     pub links: Links,
     /// How streams use the links.
     pub streams: StreamModel,
+    /// How datagrams use the links.
+    pub datagrams: DatagramModel,
     /// What goes wrong, and when.
     pub faults: Schedule,
 }
@@ -30,6 +33,7 @@ impl Network {
             seed,
             links: Links::all(link),
             streams: StreamModel::default(),
+            datagrams: DatagramModel::default(),
             faults: Schedule::default(),
         }
     }
@@ -75,6 +79,9 @@ impl Network {
         }
         if model.retransmit.is_zero() || model.retransmit_cap < model.retransmit {
             return Err(InvalidNetwork::Retransmit(model.retransmit));
+        }
+        if self.datagrams.queue == 0 {
+            return Err(InvalidNetwork::Queue);
         }
         let known = |node: NodeId| match node < self.nodes {
             true => Ok(()),
@@ -147,6 +154,8 @@ pub enum InvalidNetwork {
     Floor(Duration),
     /// Segments of no bytes, or a window below two bytes.
     Streams,
+    /// Sockets without room for a datagram.
+    Queue,
     /// A lost segment would be sent again without a wait, or the cap is below the first wait.
     Retransmit(Duration),
     /// A fault or a link names a node that is not there.
@@ -179,6 +188,7 @@ impl fmt::Display for InvalidNetwork {
                 Link::LEAST_FLOOR
             ),
             Self::Streams => f.write_str("a segment takes at least 1 byte, a window at least 2"),
+            Self::Queue => f.write_str("a socket has room for at least 1 datagram"),
             Self::Retransmit(wait) => write!(
                 f,
                 "the wait of {wait:?} before a retransmission must be above zero and at most its cap"
@@ -207,6 +217,7 @@ pub(crate) struct Plan {
     pub(crate) nodes: u32,
     pub(crate) shards: u32,
     pub(crate) streams: StreamModel,
+    pub(crate) datagrams: DatagramModel,
     pub(crate) routes: Routes,
     partitions: Vec<Partition>,
     impairments: Impairments,
@@ -245,9 +256,10 @@ impl Plan {
             nodes: network.nodes,
             shards: layout.shards.max(1),
             streams: network.streams.clone(),
+            datagrams: network.datagrams.clone(),
             routes: Routes::new(&network.links, network.seed, network.nodes),
             partitions: partitions.collect(),
-            impairments: Impairments::new(&network.faults, network.nodes),
+            impairments: Impairments::new(&network.faults, network.nodes, network.seed),
             lives: network.faults.lives(),
         })
     }
@@ -274,6 +286,11 @@ impl Plan {
         }
         let patience = self.streams.timeout;
         self.impairments.passage(source, dest, time, patience)
+    }
+
+    /// What the network does to a datagram that leaves `source` for `dest` at `time`, if it passes.
+    pub(crate) fn mangling(&self, source: NodeId, dest: NodeId, time: Time) -> Mangling {
+        self.impairments.mangling(source, dest, time)
     }
 
     /// The nodes of a shard.

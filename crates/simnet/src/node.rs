@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, VecDeque};
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::bandwidth::Lines;
+use crate::core::Polled;
 use crate::draw::{Purpose, bounded, draw};
 use crate::end::{End, Trouble, Unread};
 use crate::event::Header;
@@ -120,6 +121,16 @@ pub(crate) struct Listening {
 pub(crate) enum Waiting {
     Task(u32),
     Waker(Waker),
+}
+
+impl Waiting {
+    /// Who polls: the task of ours that does, if it is its own waker that it polls with.
+    pub(crate) fn of(polled: Option<Polled>, cx: &Context<'_>) -> Self {
+        match polled {
+            Some(polled) if polled.waker == cx.waker().data() => Self::Task(polled.slot),
+            _ => Self::Waker(cx.waker().clone()),
+        }
+    }
 }
 
 /// Tasks and ends of a node beyond these are not touched ahead.

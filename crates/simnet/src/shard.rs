@@ -133,6 +133,13 @@ impl<T> Shard<T> {
         left.map(|place| core.window.data_bytes_of(*place)).sum()
     }
 
+    /// Datagrams of an open window whose turn has not come.
+    pub(crate) fn left_datagrams(&self) -> u64 {
+        let core = self.core.borrow();
+        let left = self.places[self.left.clone()].iter();
+        left.map(|place| core.window.datagrams_of(*place)).sum()
+    }
+
     /// Moves the scheduled faults of a window into the calendar: the far future costs no window.
     fn take_scheduled(&mut self, index: u64) {
         let mut core = self.core.borrow_mut();
@@ -328,6 +335,7 @@ impl<T> Drop for Shard<T> {
                 node.timers.clear();
                 node.rare = None;
             }
+            core.datagrams.clear();
         }
         drop(tasks);
         self.nodes.clear();

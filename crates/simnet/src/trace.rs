@@ -55,6 +55,7 @@ impl fmt::Display for TraceEvent {
             Some(Kind::Start) => "started",
             Some(Kind::Leave) => "left",
             Some(Kind::Crash) => "crashed",
+            Some(Kind::Datagram) => "datagram",
         };
         write!(f, "{} node {}: {what}", self.time, self.node)?;
         if self.source == FAULT {
@@ -68,6 +69,7 @@ impl fmt::Display for TraceEvent {
                 ", stream {}, segment {}, {} bytes",
                 self.slot, self.sequence, self.length
             )?,
+            Some(Kind::Datagram) => write!(f, ", {} bytes", self.length)?,
             None | Some(Kind::Cut | Kind::Start | Kind::Leave | Kind::Crash) => {}
             _ => write!(f, ", stream {}", self.slot)?,
         }

@@ -3,6 +3,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::calendar::Window;
+use crate::datagram::CarriedDatagrams;
 use crate::draw::fold;
 use crate::executor::WakeInbox;
 use crate::network::Plan;
@@ -206,7 +208,7 @@ impl<'a, T> World<'a, T> {
         self.per_node(|node| node.digest)
     }
 
-    /// Events handled so far: segments that arrived, timers and faults.
+    /// Events handled so far: segments and datagrams that arrived, timers and faults.
     pub fn events(&self) -> u64 {
         let events = |shard: &Shard<T>| shard.core().events;
         self.shards.iter().map(events).sum()
@@ -229,6 +231,37 @@ impl<'a, T> World<'a, T> {
             .into_iter()
             .for_each(|it| total += it);
         total
+    }
+
+    /// What became of each node's datagrams: at their senders what was sent, lost, duplicated and corrupted, at their receivers the rest.
+    pub fn datagrams_by_node(&self) -> Vec<CarriedDatagrams> {
+        let mut values = Vec::with_capacity(self.plan.nodes as usize);
+        for shard in &self.shards {
+            values.extend(shard.core().carried_datagrams());
+        }
+        values
+    }
+
+    /// What became of all datagrams.
+    pub fn datagrams(&self) -> CarriedDatagrams {
+        let mut total = CarriedDatagrams::default();
+        self.datagrams_by_node()
+            .into_iter()
+            .for_each(|it| total += it);
+        total
+    }
+
+    /// Datagrams underway, counted one by one where they wait: in the calendar or an open window, or at a downlink.
+    pub fn datagrams_in_flight(&self) -> u64 {
+        let shard = |shard: &Shard<T>| {
+            let core = shard.core();
+            let outboxes: u64 = core.outboxes.iter().map(Window::datagrams).sum();
+            let rare = core.nodes().iter().filter_map(|node| node.rare.as_ref());
+            let lines = rare.filter_map(|rare| rare.lines.as_ref());
+            let arriving: u64 = lines.map(|lines| lines.datagrams()).sum();
+            core.calendar.datagrams() + shard.left_datagrams() + outboxes + arriving
+        };
+        self.shards.iter().map(shard).sum()
     }
 
     /// Bytes that streams have accepted, by (source, destination) in ascending order.

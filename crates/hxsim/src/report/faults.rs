@@ -77,7 +77,11 @@ const fn impairment_name(impairment: Impairment) -> &'static str {
         Impairment::Stall => "stall",
         Impairment::Delay(_) => "delay",
         Impairment::Lose(_) => "loss",
+        Impairment::LoseInBursts(_) => "bursts",
         Impairment::Throttle(_) => "throttle",
+        Impairment::Duplicate(_) => "duplicate",
+        Impairment::Reorder { .. } => "reorder",
+        Impairment::Corrupt(_) => "corrupt",
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use simnet::{Fault, Impairment, LinkSet, Lives, NodeId, Schedule, Time};
+use simnet::{
+    Fault, GilbertElliott, Impairment, LinkSet, Lives, NodeId, Probability, Schedule, Time,
+};
 
 use super::Eviction;
 use super::document::{Content, Value};
@@ -141,7 +143,11 @@ enum Effect {
     Stall,
     Delay,
     Lose,
+    LoseInBursts,
     Throttle,
+    Duplicate,
+    Reorder,
+    Corrupt,
 }
 
 fn fault(
@@ -150,7 +156,7 @@ fn fault(
     nodes: Option<u32>,
     horizon: Option<Time>,
 ) -> Option<What> {
-    const KINDS: [(&str, Kind); 12] = [
+    const KINDS: [(&str, Kind); 16] = [
         ("partition", Kind::Partition),
         ("cut", Kind::Cut),
         ("join", Kind::Life(|at, node| Fault::Join { at, node })),
@@ -165,7 +171,11 @@ fn fault(
         ("stall", Kind::Impair(Effect::Stall)),
         ("delay", Kind::Impair(Effect::Delay)),
         ("loss", Kind::Impair(Effect::Lose)),
+        ("bursts", Kind::Impair(Effect::LoseInBursts)),
         ("throttle", Kind::Impair(Effect::Throttle)),
+        ("duplicate", Kind::Impair(Effect::Duplicate)),
+        ("reorder", Kind::Impair(Effect::Reorder)),
+        ("corrupt", Kind::Impair(Effect::Corrupt)),
     ];
     let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
@@ -254,9 +264,23 @@ fn impair(
         Effect::Lose => section
             .required(problems, "loss", "loss = \"30%\"", probability)
             .map(|loss| Impairment::Lose(loss.value)),
+        Effect::LoseInBursts => bursts(problems, section),
         Effect::Throttle => section
             .required(problems, "bandwidth", "bandwidth = \"1MiB/s\"", bandwidth)
             .map(|bandwidth| Impairment::Throttle(bandwidth.value)),
+        Effect::Duplicate => chance(problems, section).map(Impairment::Duplicate),
+        Effect::Reorder => {
+            let chance = chance(problems, section);
+            let example = "detour = \"50ms\"";
+            let detour = section.required(problems, "detour", example, positive_duration);
+            chance
+                .zip(detour)
+                .map(|(chance, detour)| Impairment::Reorder {
+                    chance,
+                    detour: detour.value,
+                })
+        }
+        Effect::Corrupt => chance(problems, section).map(Impairment::Corrupt),
     };
     Some(Fault::Impair {
         at: at?,
@@ -264,6 +288,28 @@ fn impair(
         links: links?,
         impairment: impairment?,
     })
+}
+
+fn chance(problems: &mut Problems, section: &mut Section<'_>) -> Option<Probability> {
+    let chance = section.required(problems, "chance", "chance = \"5%\"", probability);
+    chance.map(|chance| chance.value)
+}
+
+/// Losses while links are bad: all, unless `loss` says less.
+fn bursts(problems: &mut Problems, section: &mut Section<'_>) -> Option<Impairment> {
+    let good = section.required(problems, "good", "good = \"9s\"", positive_duration);
+    let bad = section.required(problems, "bad", "bad = \"1s\"", positive_duration);
+    let has_loss = section.has("loss");
+    let loss = section.optional(problems, "loss", probability);
+    let bursts = GilbertElliott::bursts(good?.value, bad?.value);
+    let loss_bad = match has_loss {
+        true => loss?.value,
+        false => bursts.loss_bad,
+    };
+    Some(Impairment::LoseInBursts(GilbertElliott {
+        loss_bad,
+        ..bursts
+    }))
 }
 
 /// `nodes`: the links from and to these; `from` and `to`: those of one direction; none of them: all.

@@ -15,8 +15,8 @@ use hxsim::workload::{
 };
 use proptest::prelude::*;
 use simnet::{
-    Access, Bandwidth, Fault, Impairment, Jitter, Link, LinkSet, Links, Members, Probability,
-    Quantiles, Region, Schedule, StreamModel, Time,
+    Access, Bandwidth, Fault, GilbertElliott, Impairment, Jitter, Link, LinkSet, Links, Members,
+    Probability, Quantiles, Region, Schedule, StreamModel, Time,
 };
 
 const ALL: &str = include_str!("../../src/scenario/example.toml");
@@ -144,11 +144,29 @@ fn every_key_arrives_where_it_belongs() {
             Impairment::Lose(Probability::from_ppm(300_000)),
         )
         .impair(
+            Time::from_secs(13)..Time::from_secs(14),
+            LinkSet::All,
+            Impairment::LoseInBursts(GilbertElliott {
+                good: Duration::from_secs(9),
+                bad: Duration::from_secs(1),
+                loss_good: Probability::ZERO,
+                loss_bad: Probability::from_ppm(800_000),
+            }),
+        )
+        .impair(
             Time::from_secs(15)..,
             LinkSet::All,
             Impairment::Throttle(Bandwidth::per_second(64 << 10).expect("it is not zero")),
+        )
+        .impair(
+            Time::from_secs(15)..,
+            LinkSet::All,
+            Impairment::Reorder {
+                chance: Probability::from_ppm(50_000),
+                detour: ms(50),
+            },
         ),
-        fault_numbers: vec![0, 1, 2, 2, 4, 5, 6, 7],
+        fault_numbers: vec![0, 1, 2, 2, 4, 5, 6, 7, 8, 9],
         evictions: vec![Eviction {
             at: Time::from_secs(9),
             nodes: vec![0],

@@ -1,7 +1,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::core::Core;
+use crate::core::{Arrival, Core};
 use crate::draw::{Purpose, bounded, chance, draw, mix};
 use crate::end::{End, State, WriterIs, owner};
 use crate::event::Kind;
@@ -133,8 +133,10 @@ impl Core {
 
     /// The application lets go of a stream, or of an attempt to connect. What it wrote still goes out.
     pub(crate) fn let_go(&mut self, id: NodeId, slot: u32) {
-        if self.arrival.as_ref().is_some_and(|it| it.slot == slot) && self.running == Some(id) {
-            self.arrival = None;
+        if self.running == Some(id) {
+            let is_its =
+                |it: &mut Arrival| matches!(it, Arrival::Segment { slot: of, .. } if *of == slot);
+            self.arrival.take_if(is_its);
         }
         self.abandon(id, slot, WriterIs::Gone);
     }
@@ -157,18 +159,18 @@ impl Core {
     }
 
     fn copy_arrival(&mut self, slot: u32, buffer: &mut [u8]) -> usize {
-        let Some(arrival) = &mut self.arrival else {
+        let Some(Arrival::Segment { slot: of, bytes }) = &mut self.arrival else {
             return 0;
         };
-        if arrival.slot != slot {
+        if *of != slot {
             return 0;
         }
-        let bytes = self.window.bytes(arrival.bytes.take(buffer.len()));
-        buffer[..bytes.len()].copy_from_slice(bytes);
-        if arrival.bytes.len() == 0 {
+        let copied = self.window.bytes(bytes.take(buffer.len()));
+        buffer[..copied.len()].copy_from_slice(copied);
+        if bytes.len() == 0 {
             self.arrival = None;
         }
-        bytes.len()
+        copied.len()
     }
 
     fn copy_unread(&mut self, id: NodeId, slot: u32, buffer: &mut [u8]) -> usize {

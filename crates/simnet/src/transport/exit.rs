@@ -17,7 +17,10 @@ impl Core {
     pub(crate) fn lose_streams(&mut self, id: NodeId, backlog: impl Iterator<Item = u32>) {
         let node = self.node(id);
         let lines = node.rare.as_mut().and_then(|rare| rare.lines.take());
-        node.carried.discarded += lines.map_or(0, |lines| lines.data_bytes());
+        node.carried.discarded += lines.as_ref().map_or(0, |lines| lines.data_bytes());
+        if let Some(lines) = lines {
+            self.lose_datagrams(id, lines.datagrams());
+        }
         backlog.for_each(|slot| self.node(id).ends[slot as usize].writer_is = WriterIs::Gone);
         for slot in self.slots_with_handles(id) {
             self.node(id).ends[slot as usize].writer_is = WriterIs::Orphaned;

@@ -36,7 +36,7 @@ impl Core {
             return false;
         }
         // Its last byte comes now. The first came earlier, by as long as the slowest line on the way took.
-        let bytes = event.record.data_bytes();
+        let bytes = event.record.line_bytes();
         let before = [routes.access(event.source).up, link().bandwidth];
         let slowest = before.into_iter().flatten().min();
         let took = slowest.map(|slowest| slowest.time_of(bytes));

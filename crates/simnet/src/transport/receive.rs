@@ -10,7 +10,7 @@ const BACKLOG: usize = 1024;
 
 /// What happens to a segment that has arrived.
 impl Core {
-    /// Handles an event of a stream, whose payload lies in the window.
+    /// Handles an event, whose payload lies in the window.
     pub(crate) fn receive(&mut self, event: &Event, payload: Span) {
         if !self.is_kept_by_downlink(event, payload) {
             self.deliver(event, payload);
@@ -25,6 +25,7 @@ impl Core {
             // The shard sees to these: they are about more than streams.
             Kind::Start | Kind::Leave | Kind::Crash => {}
             Kind::Syn => self.receive_dial(event, payload),
+            Kind::Datagram => self.receive_datagram(event, payload),
             _ if !self.is_live(id, header) => self.receive_stale(event),
             Kind::Reset => self.fail(id, header.slot, State::Reset),
             Kind::SynAck | Kind::Refuse | Kind::Data | Kind::Fin | Kind::Credit => {
@@ -153,7 +154,7 @@ impl Core {
         }
         node.carried.delivered += length;
         let behind_others = node.unread(slot).is_some();
-        self.arrival = Some(Arrival {
+        self.arrival = Some(Arrival::Segment {
             slot,
             bytes: payload,
         });

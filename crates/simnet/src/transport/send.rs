@@ -329,6 +329,6 @@ impl Core {
     }
 }
 
-fn chance_of(probability: Probability, raw: impl FnOnce() -> u64) -> bool {
+pub(super) fn chance_of(probability: Probability, raw: impl FnOnce() -> u64) -> bool {
     probability > Probability::ZERO && chance(raw(), probability)
 }

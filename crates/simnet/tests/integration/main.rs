@@ -1,6 +1,7 @@
 //! Stories about the network, told through one small world: see `world.rs`.
 
 mod bandwidth;
+mod datagrams;
 mod determinism;
 mod faults;
 mod impairments;
