@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use hx_benches::process::peak_kib;
 use tempfile::NamedTempFile;
 
 use crate::workload::{Side, Workload};
@@ -206,14 +207,6 @@ impl Meter {
         let time_ns = (now() - self.start).as_nanos();
         eprintln!("{time_ns} {}", peak_kib() - self.start_kib);
     }
-}
-
-/// The greatest resident memory that this process ever had, in KiB; 0 where the system does not tell.
-fn peak_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 #[expect(clippy::disallowed_methods, reason = "time is what is measured here")]

@@ -1,18 +1,19 @@
 //! Whole runs: scenarios of the house, from the start of their nodes to the check that sees them converged. The bound is
-//! a flood over the same graph and links, which hashes nothing, parses nothing and checks nothing.
+//! a flood over the same graph and links, which hashes nothing, parses nothing and checks nothing. The bound of that is the same flood without a network.
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, SamplingMode, Throughput};
-use hx_benches::flood::{self, Flooder};
+use hx_benches::flood::{self, Carrier};
 use hxsim::gossip::{self, Gossip};
 use hxsim::run::{self, End, Run};
 use hxsim::scenario::Scenario;
 use hxsim::topology::Graph;
-use simnet::{Layout, World};
+use simnet::Layout;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("run");
@@ -21,13 +22,13 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     group
         .sample_size(20)
         .measurement_time(Duration::from_secs(10));
-    let (thousand, graph) = scenario(&mut group, "thousand");
-    flood(&mut group, &thousand, &graph);
+    let graph = scenario(&mut group, "thousand");
+    flood(&mut group, &Rc::new(graph));
     group.finish();
 }
 
 /// Frames a second.
-fn scenario(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) -> (Scenario, Graph) {
+fn scenario(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) -> Graph {
     let sims = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sims");
     let scenario = Scenario::load(&sims.join(name).with_extension("toml"), &[]);
     let scenario = scenario.unwrap_or_else(|bad| panic!("{bad}"));
@@ -44,7 +45,7 @@ fn scenario(group: &mut BenchmarkGroup<'_, WallTime>, name: &str) -> (Scenario, 
         let run = |()| converge(&gossip, &scenario, &graph);
         bencher.iter_batched(|| (), run, BatchSize::PerIteration);
     });
-    (scenario, graph)
+    graph
 }
 
 fn converge<'a>(gossip: &'a Gossip, scenario: &Scenario, graph: &'a Graph) -> Run<'a, Gossip> {
@@ -56,24 +57,18 @@ fn converge<'a>(gossip: &'a Gossip, scenario: &Scenario, graph: &'a Graph) -> Ru
 }
 
 /// Messages a second.
-fn flood(group: &mut BenchmarkGroup<'_, WallTime>, scenario: &Scenario, graph: &Graph) {
+fn flood(group: &mut BenchmarkGroup<'_, WallTime>, graph: &Rc<Graph>) {
     const NUMBERS: u16 = 16;
-    let network = run::network(scenario);
-    let run = |()| {
-        let world = World::new(&network, Layout::default(), |host, _| {
-            let own = u16::try_from(host.id()).ok().filter(|id| *id < NUMBERS);
-            Flooder::start(&host, graph, NUMBERS, own.as_slice())
-        });
-        let mut world = world.expect("a network that can be simulated");
-        world.run_until(scenario.run.horizon);
-        world
-    };
     let messages = flood::messages(graph, NUMBERS);
-    let sent: u64 = run(()).nodes().map(Flooder::sent).sum();
-    assert_eq!(sent, messages, "everything has spread");
     group.throughput(Throughput::Elements(messages));
-    group.bench_function(
-        format!("thousand: bound (flood, {messages} messages)"),
-        |bencher| bencher.iter_batched(|| (), run, BatchSize::PerIteration),
-    );
+    for carrier in Carrier::ALL.into_iter().rev() {
+        let run = |()| {
+            let sent = carrier.run(graph, 1, NUMBERS);
+            assert_eq!(sent, messages, "everything has spread");
+        };
+        group.bench_function(
+            format!("thousand: flood, {} ({messages} messages)", carrier.name()),
+            |bencher| bencher.iter_batched(|| (), run, BatchSize::PerIteration),
+        );
+    }
 }

@@ -124,6 +124,15 @@ pub(crate) fn gossip(config: &Rc<Config>) -> impl Fn(Host, &Graph) -> Node<SimHo
     }
 }
 
+/// Nodes that wait for a datagram.
+pub(crate) fn sockets(host: Host, _: &Graph) {
+    let socket = host.bind(PORT).expect("it is the only one");
+    host.spawn(async move {
+        let received = socket.recv_from(&mut [0]).await;
+        panic!("nobody sends: {received:?}");
+    });
+}
+
 /// Nodes that hold their streams, all in one task, and do not read.
 pub(crate) fn streams(host: Host, graph: &Graph) {
     connect(host, graph, Vec::with_capacity, Vec::push, |held| async {

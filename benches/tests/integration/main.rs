@@ -1,6 +1,7 @@
-//! How many bytes of the heap a connection takes that nobody uses.
+//! How many bytes of the heap things take that nobody uses: nodes, sockets, streams, connections.
 
 mod connection;
 mod heap;
 mod idle;
 mod islands;
+mod network;
