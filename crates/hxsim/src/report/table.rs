@@ -68,7 +68,7 @@ const HEAD: &str = "\
 # What the scenarios answer
 
 `cargo run --release -- report` writes this table from [`sims/`](../sims), byte for byte the same on every machine. A row is one run with the seed that its
-scenario names: `--seeds` tells how much another one would change. What was measured on machines stands in [`measured/`](measured).
+scenario names: `--seeds` tells how much another one would change. What was measured on machines stands in [`measured/`](measured), and a published table of rumours, reproduced, [on its own page](rumour-mongering.md).
 
 *Curve*: the share of all deliveries over virtual time, from the start to just after the last; behind it the picture with its axes. *t50, t99*: when that share of all
 deliveries had come, since the start; left out where bodies are published one after the other. *Delay*: that of a delivery since the body was published, or since its node started if that
