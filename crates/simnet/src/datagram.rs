@@ -167,6 +167,62 @@ impl Drop for DatagramSocket {
     }
 }
 
+/// What code needs of a socket for datagrams, so that it runs on simulated ones and, behind a few lines of yours, on those of a machine.
+///
+/// ```
+/// use std::future::poll_fn;
+/// use simnet::DatagramIo;
+///
+/// /// Sends everything back where it came from.
+/// async fn echo(socket: impl DatagramIo) -> std::io::Result<()> {
+///     let mut buffer = [0; 1500];
+///     loop {
+///         let (length, from) = poll_fn(|cx| socket.poll_recv(cx, &mut buffer)).await?;
+///         socket.send(&buffer[..length], from)?;
+///     }
+/// }
+/// ```
+pub trait DatagramIo {
+    /// Where a datagram goes, and comes from.
+    type Address: Copy + PartialEq;
+
+    /// Sends a datagram, if there is room: nobody waits here, and nobody learns what becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// What the socket says of the datagram or of itself: too long, no such address, not there any more.
+    fn send(&self, payload: &[u8], to: Self::Address) -> io::Result<()>;
+
+    /// The next datagram: how many bytes of the buffer it fills, and whose it is. What does not fit is gone.
+    ///
+    /// # Errors
+    ///
+    /// What the socket says of itself.
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, Self::Address)>>;
+}
+
+impl DatagramIo for DatagramSocket {
+    /// A node and its port.
+    type Address = (NodeId, u16);
+
+    fn send(&self, payload: &[u8], (node, port): (NodeId, u16)) -> io::Result<()> {
+        self.send_to(node, port, payload)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, (NodeId, u16))>> {
+        let received = self.poll_recv_from(cx, buffer);
+        received.map(|it| Ok((it.length, (it.source, it.port))))
+    }
+}
+
 /// A datagram that a socket has given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {

@@ -34,10 +34,10 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`DatagramModel`], [`Schedule`], [`Fault`], [`Lives`] |
+//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`DatagramModel`], [`Schedule`], [`Fault`], [`Impairment`], [`Lives`] |
 //! | say what links are like | [`Link`], [`Jitter`], [`Quantiles`], [`Bandwidth`], [`Access`], [`Regions`] |
 //! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`CarriedDatagrams`], [`TraceEvent`] |
-//! | write a node | [`Host`], [`Listener`], [`Stream`], [`DatagramSocket`], [`Sleep`] |
+//! | write a node | [`Host`], [`Listener`], [`Stream`], [`DatagramSocket`], [`DatagramIo`], [`Sleep`] |
 //! | draw random numbers that stay what they are | [`draw`], [`fixed`] |
 //!
 //! # The order of events
@@ -159,7 +159,7 @@ mod transport;
 mod world;
 
 pub use bandwidth::{Access, Bandwidth};
-pub use datagram::{CarriedDatagrams, DatagramModel, DatagramSocket, Received};
+pub use datagram::{CarriedDatagrams, DatagramIo, DatagramModel, DatagramSocket, Received};
 pub use fault::{Fault, Schedule};
 pub use gilbert_elliott::GilbertElliott;
 pub use host::{Elapsed, Host, Listener, Sleep};

@@ -10,6 +10,7 @@ mod life;
 mod model;
 mod multiplexing;
 mod regions;
+mod sockets;
 mod streams;
 mod timers;
 mod web;
