@@ -100,7 +100,7 @@ impl Carrier {
                     datagrams::Flooder::start(&host, graph.clone(), numbers, own.as_slice())
                 });
                 let mut world = world.expect(SOUND);
-                world.run_until(END);
+                world.run_until(END).expect("time passes");
                 world.nodes().map(datagrams::Flooder::sent).sum()
             }
             Self::Streams => {
@@ -109,7 +109,7 @@ impl Carrier {
                     streams::Flooder::start(&host, graph, numbers, own.as_slice())
                 });
                 let mut world = world.expect(SOUND);
-                world.run_until(END);
+                world.run_until(END).expect("time passes");
                 world.nodes().map(streams::Flooder::sent).sum()
             }
         }

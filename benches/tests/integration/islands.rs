@@ -91,7 +91,7 @@ impl<N> Islands<N> {
     fn each_island(&mut self, act: impl Fn(&mut Self, std::ops::Range<usize>)) {
         for first in (0..self.graph.nodes() as usize).step_by(ISLAND as usize) {
             act(self, first..first + ISLAND as usize);
-            self.world().run_for(SETTLED);
+            self.world().run_for(SETTLED).expect("time passes");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hash_exchange::Tally;
-use simnet::{Host, NodeId};
+use simnet::{Host, Livelock, NodeId};
 
 /// A protocol whose nodes a scenario runs: ours, or one of your own.
 ///
@@ -97,6 +97,19 @@ pub struct Violation {
     pub check: &'static str,
     /// What was seen.
     pub what: String,
+}
+
+impl From<Livelock> for Violation {
+    fn from(livelock: Livelock) -> Self {
+        Self {
+            node: livelock.node,
+            check: "time passes",
+            what: format!(
+                "its tasks were polled {} times at one instant, the last time {}",
+                livelock.polls, livelock.task
+            ),
+        }
+    }
 }
 
 impl fmt::Display for Violation {

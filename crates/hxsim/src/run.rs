@@ -3,7 +3,10 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use simnet::{DatagramModel, InvalidNetwork, Layout, Network, NodeId, Time, TraceEvent, World};
+use simnet::{
+    DatagramModel, InvalidNetwork, Layout, Livelock, Network, NodeId, Time, TraceEvent,
+    WaitingTask, WaitsFor, World,
+};
 
 use crate::counters::Counters;
 use crate::protocol::{Progress, Protocol, Seat, Violation};
@@ -129,8 +132,16 @@ pub fn network(scenario: &Scenario) -> Network {
         streams: scenario.stream.clone(),
         datagrams: DatagramModel::default(),
         faults: scenario.faults(),
+        ..Network::new(
+            scenario.nodes,
+            scenario.seed,
+            scenario.links.default.clone(),
+        )
     }
 }
+
+/// What came of letting time pass.
+type Passed = Result<ControlFlow<()>, Livelock>;
 
 /// Runs a protocol in a scenario's network. `watch` is called at every check, and after every few thousand events on the way to it; it may stop the run.
 ///
@@ -157,17 +168,25 @@ pub fn run<'a, P: Protocol>(
     let mut instants = measured.into_iter().flatten().peekable();
     let mut cuts = Vec::new();
     for now in checks(scenario) {
-        let mut passed = ControlFlow::Continue(());
-        while let Some(at) = instants.next_if(|at| passed.is_continue() && *at <= now) {
+        let mut passed = Ok(ControlFlow::Continue(()));
+        let goes_on = |passed: &Passed| matches!(passed, Ok(ControlFlow::Continue(())));
+        while let Some(at) = instants.next_if(|at| goes_on(&passed) && *at <= now) {
             passed = world.run_until_or(at, |world| watch(lookout.status(world)));
             cuts.push(Counters::new(protocol, &world));
         }
-        if passed.is_continue() {
+        if goes_on(&passed) {
             passed = world.run_until_or(now, |world| watch(lookout.status(world)));
         }
-        if passed.is_break() {
-            end = End::Interrupted(world.now());
-            break;
+        match passed {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => {
+                end = End::Interrupted(world.now());
+                break;
+            }
+            Err(livelock) => {
+                end = End::Broken(livelock.time, livelock.into());
+                break;
+            }
         }
         let events = world.events();
         // Where nothing has happened there is nothing new to see.
@@ -197,7 +216,8 @@ pub fn run<'a, P: Protocol>(
             let measured = scenario
                 .measure
                 .filter(|_| converged.is_some() && may_stop(scenario, horizon));
-            world.run_until(measured.map_or(horizon, |measure| measure.until));
+            let idle = world.run_until(measured.map_or(horizon, |measure| measure.until));
+            idle.expect("nothing happens any more");
             break;
         }
     }
@@ -223,6 +243,18 @@ fn settled(scenario: &Scenario) -> Time {
     let lives = scenario.faults().lives().settled();
     let evictions = scenario.evictions.iter().map(|eviction| eviction.at);
     lives.into_iter().chain(evictions).max().unwrap_or_default()
+}
+
+/// Of a run that did not reach its goal although nothing will ever happen again, what each task waits for, the first `most`; those that wait for connections alone do so in
+/// good order, and are left out.
+pub(crate) fn stuck<P: Protocol>(run: &Run<'_, P>, most: usize) -> Vec<String> {
+    if run.end != End::Horizon || !run.world.is_quiet() {
+        return Vec::new();
+    }
+    let serves = |task: &WaitingTask| matches!(task.waits_for[..], [WaitsFor::Accept(_)]);
+    let tasks = run.world.waiting_tasks();
+    let stuck = tasks.iter().filter(|task| !serves(task));
+    stuck.take(most).map(ToString::to_string).collect()
 }
 
 /// What the nodes that are up show, in order.
@@ -287,6 +319,8 @@ pub enum Verification {
     Equal(u64),
     /// They have not.
     Different(Difference),
+    /// Both end here, and had one history up to the check before.
+    Livelock(Livelock),
     /// Whoever watched asked to stop it. Up to this check there was no difference.
     Interrupted(Time),
 }
@@ -307,6 +341,7 @@ pub fn verify<P: Protocol>(
     let settled = settled(scenario);
     let mut worlds = pair(protocol, scenario, graph)?;
     let mut lookouts = [(); 2].map(|()| Lookout::new(protocol, scenario));
+    let mut livelocks = [None; 2];
     for now in checks(scenario) {
         for number in 0..worlds.len() {
             let other = lookouts[1 - number].status(&worlds[1 - number]);
@@ -318,9 +353,26 @@ pub fn verify<P: Protocol>(
                     ..own
                 })
             });
-            if passed.is_break() {
-                return Ok(Verification::Interrupted(equal_at));
+            match passed {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return Ok(Verification::Interrupted(equal_at)),
+                Err(livelock) => livelocks[number] = Some(livelock),
             }
+        }
+        if let Some(livelock) = livelocks
+            .iter()
+            .flatten()
+            .min_by_key(|it| (it.time, it.node))
+        {
+            // From here on what other nodes have done depends on how the world is cut.
+            return Ok(match livelocks[0] == livelocks[1] {
+                true => Verification::Livelock(*livelock),
+                false => Verification::Different(Difference {
+                    node: livelock.node,
+                    after: equal_at,
+                    events: (None, None),
+                }),
+            });
         }
         let [one, parts] = worlds.each_ref().map(World::node_digests);
         if one != parts {
@@ -375,9 +427,10 @@ type Diverging = (NodeId, (Option<TraceEvent>, Option<TraceEvent>));
 /// The earliest event between two checks that is not the same in both worlds.
 fn first_difference<T>(mut worlds: [World<'_, T>; 2], from: Time, to: Time) -> Option<Diverging> {
     let [one, parts] = worlds.each_mut().map(|world| {
-        world.run_until(from);
+        // What has come to no end has a trace up to there.
+        let _ = world.run_until(from);
         world.begin_trace();
-        world.run_until(to);
+        let _ = world.run_until(to);
         world.trace()
     });
     let of_node = |trace: &[TraceEvent], node: NodeId| -> Vec<TraceEvent> {

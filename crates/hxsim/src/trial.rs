@@ -10,7 +10,7 @@ use simnet::{InvalidNetwork, Layout};
 use crate::counters::Counters;
 use crate::metrics::NetworkTotals;
 use crate::protocol::Protocol;
-use crate::report::human::WIDTH;
+use crate::report::human::{WIDTH, told_of_stuck};
 use crate::report::picture::{Picture, ending};
 use crate::report::quantity::{bytes, count, duration, things};
 use crate::report::text::wrap;
@@ -61,6 +61,9 @@ pub struct Trial {
     pub failure: Option<Failure>,
     /// What the protocol says is missing, the first [`Trial::LISTED_MAX`].
     pub missing: Vec<String>,
+    /// What tasks wait for, if nothing will ever happen again and that is not what was wanted; the first [`Trial::LISTED_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stuck: Vec<String>,
 }
 
 /// How much of a goal was reached at some check.
@@ -136,6 +139,10 @@ pub fn run<P: Protocol>(protocol: &P, scenario: &Scenario) -> Result<Trial, Impo
 /// # Errors
 ///
 /// [`Impossible`] as for [`run`](fn@run); within, the first event that differs.
+///
+/// # Panics
+///
+/// If the run comes to no end, with the [`Livelock`](simnet::Livelock): `run` says so in good order.
 pub fn verify<P: Protocol>(
     protocol: &P,
     scenario: &Scenario,
@@ -145,6 +152,7 @@ pub fn verify<P: Protocol>(
     Ok(match verified {
         Verification::Equal(digest) => Ok(digest),
         Verification::Different(difference) => Err(difference),
+        Verification::Livelock(livelock) => panic!("{livelock}"),
         Verification::Interrupted(at) => unreachable!("nobody interrupts it, at {at} or ever"),
     })
 }
@@ -257,6 +265,7 @@ impl Trial {
             faults: faults::spans(scenario),
             failure,
             missing,
+            stuck: run::stuck(run, Self::LISTED_MAX),
         }
     }
 
@@ -390,6 +399,7 @@ impl Trial {
                 lines.push(format!("    and {} more", self.missing.len() - SHOWN));
             }
         }
+        lines.extend(told_of_stuck(&self.stuck));
         lines
     }
 }

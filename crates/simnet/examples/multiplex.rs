@@ -81,7 +81,7 @@ fn main() -> Result<(), InvalidNetwork> {
             done.expect("nothing is cut before the first substreams are open");
         });
     })?;
-    world.run_until(Time::from_secs(10));
+    world.run_until(Time::from_secs(10)).expect("time passes");
     println!("one seed, one history: {:016x}", world.digest());
     Ok(())
 }

@@ -123,7 +123,7 @@ fn epidemic(sites: u32, k: u32, seed: u64) -> Epidemic {
     let world = World::new(&network, Layout::default(), |host, _| Site::start(host, k));
     let mut world = world.expect("the network can be simulated");
     while !world.is_quiet() {
-        world.run_for(CYCLE);
+        world.run_for(CYCLE).expect("time passes");
     }
     let heard: Vec<_> = world
         .nodes()

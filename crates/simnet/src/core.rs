@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use crate::calendar::{Calendar, Place, Span, Window};
-use crate::datagram::{Datagrams, Moment, Ports};
+use crate::datagram::{Bound, Datagrams, Moment, Ports};
 use crate::end::Waiter;
 use crate::event::{Event, Header, Kind, Record};
 use crate::executor::WakeInbox;
@@ -12,7 +12,7 @@ use crate::network::Plan;
 use crate::node::{Node, Side, Waiting};
 use crate::timers::{Due, TimerKey};
 use crate::trace::TraceEvent;
-use crate::{NodeId, Time};
+use crate::{Livelock, NodeId, Time};
 
 /// All state of a shard that simulated code reaches: its nodes, and the events underway to them.
 ///
@@ -33,6 +33,10 @@ pub(crate) struct Core {
     pub(crate) now: Time,
     /// Events that its nodes have handled.
     pub(crate) events: u64,
+    /// How often the tasks of the running node have been polled at this instant.
+    pub(crate) polls: u32,
+    /// The first node that was polled too often.
+    pub(crate) livelock: Option<Livelock>,
     /// The node that runs, and its task that is polled.
     pub(crate) running: Option<NodeId>,
     pub(crate) polled: Option<Polled>,
@@ -62,6 +66,8 @@ fn first_life(plan: &Plan, id: NodeId) -> Life {
 pub(crate) struct Polled {
     pub(crate) slot: u32,
     pub(crate) waker: *const (),
+    /// It has asked to be ended.
+    pub(crate) aborted: bool,
 }
 
 /// Bytes that nobody has copied yet: those of a stream's segment, or a datagram.
@@ -93,6 +99,8 @@ impl Core {
             window: Window::default(),
             now: Time::ZERO,
             events: 0,
+            polls: 0,
+            livelock: None,
             running: None,
             polled: None,
             arrival: None,
@@ -137,6 +145,17 @@ impl Core {
             }
         }
         std::hint::black_box(read);
+    }
+
+    /// The number of its first node.
+    pub(crate) const fn first(&self) -> NodeId {
+        self.first
+    }
+
+    /// The sockets of a node.
+    pub(crate) fn sockets_of(&self, id: NodeId) -> &[Bound] {
+        let datagrams = self.datagrams.get((id - self.first) as usize);
+        datagrams.map_or(&[], |it| &it.sockets)
     }
 
     pub(crate) fn nodes(&self) -> &[Node] {
@@ -228,6 +247,26 @@ impl Core {
                 self.wakers.extend(waker);
             }
             task => node.wake(task.slot()),
+        }
+    }
+
+    /// The running node has come to an event or a timer.
+    pub(crate) const fn advance_to(&mut self, time: Time) {
+        if self.now.as_nanos() != time.as_nanos() {
+            self.polls = 0;
+        }
+        self.now = time;
+    }
+
+    /// A task is over: its slot is free, and who waited for that is woken.
+    pub(crate) fn end_task(&mut self, id: NodeId, slot: u32) {
+        let node = self.node(id);
+        node.free_task(slot);
+        let Some(rare) = &mut node.rare else { return };
+        match rare.joining.remove(&slot) {
+            Some(Waiting::Task(task)) => node.wake(task),
+            Some(Waiting::Waker(waker)) => self.wakers.push(waker),
+            None => {}
         }
     }
 

@@ -187,7 +187,7 @@ mod tests {
     fn an_end_is_small() {
         // A million nodes have eight million of them.
         assert_eq!(size_of::<End>(), 64);
-        assert_eq!(size_of::<crate::executor::Task>(), 32);
+        assert_eq!(size_of::<crate::executor::TaskSlot>(), 32);
         assert!(
             size_of::<crate::node::Node>() <= 256,
             "{}",

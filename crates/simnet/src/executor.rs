@@ -9,7 +9,7 @@ use crate::NodeId;
 
 /// A slot of a node's task table; it serves one task after the other.
 #[derive(Default)]
-pub(crate) struct Task {
+pub(crate) struct TaskSlot {
     /// `None` while it is polled, and when the slot is free.
     pub(crate) running: Option<Running>,
     /// It stands in its node's list of ready tasks.
@@ -20,9 +20,20 @@ pub(crate) struct Task {
 
 /// A task that has not ended.
 pub(crate) struct Running {
-    pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
+    pub(crate) future: Pin<Box<dyn NamedFuture>>,
     /// Made once, not at each poll.
     pub(crate) waker: Arc<TaskWaker>,
+}
+
+/// A future that knows the name of its type, which costs no memory.
+pub(crate) trait NamedFuture: Future<Output = ()> {
+    fn name(&self) -> &'static str;
+}
+
+impl<F: Future<Output = ()>> NamedFuture for F {
+    fn name(&self) -> &'static str {
+        std::any::type_name::<F>()
+    }
 }
 
 /// What a [`std::task::Waker`] of a simulated task points to. Simnet's own resources hold the task's slot instead, which costs nothing.

@@ -17,6 +17,7 @@ use crate::executor::{Running, TaskWaker};
 use crate::life::Life;
 use crate::node::{Listening, Waiting};
 use crate::stream::Stream;
+use crate::task::Task;
 use crate::{NodeId, Time};
 
 /// What a node's code has of the world: its clock, its entropy, its tasks and its network. Clones are the same host.
@@ -66,10 +67,13 @@ impl Host {
         self.core.borrow().now
     }
 
-    /// Runs a task on this node. It is first polled at the current instant, after the task that spawns it.
-    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+    /// Runs a task on this node. It is first polled at the current instant, after the task that spawns it. What comes back can be used to wait for its end, to
+    /// abort it, or not at all. On a node that has stopped nothing is run.
+    ///
+    /// A panic of a task is that of the world: it comes out of [`World::run_until`](crate::World::run_until), and the world cannot be used any more.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) -> Task {
         let Some(mut core) = self.living_core() else {
-            return;
+            return Task::over(self);
         };
         let (id, inbox) = (self.id, core.inbox.clone());
         let node = core.node(id);
@@ -80,12 +84,14 @@ impl Host {
             inbox,
         });
         let future = Box::pin(task);
+        let spawned = Task::new(self.clone(), waker.clone());
         node.tasks[slot as usize].running = Some(Running { future, waker });
         node.wake(slot);
         if core.running != Some(id) {
             let now = core.now;
             core.wake_node_at(id, now);
         }
+        spawned
     }
 
     /// Ready once `duration` has passed.

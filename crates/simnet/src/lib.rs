@@ -25,9 +25,9 @@
 //! let mut world = World::new(&network, Layout::default(), |host, _| {
 //!     host.spawn({ let host = host.clone(); async move { greet(host).await.expect("the network is fine") } });
 //! })?;
-//! world.run_until(Time::from_secs(1));
+//! world.run_until(Time::from_secs(1))?;
 //! assert_eq!(world.carried().delivered, 5);
-//! # Ok::<(), simnet::InvalidNetwork>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Map
@@ -152,6 +152,8 @@ mod region;
 mod route;
 mod shard;
 mod stream;
+mod stuck;
+mod task;
 mod time;
 mod timers;
 mod trace;
@@ -171,6 +173,7 @@ pub use node::Carried;
 pub use quantile::{InvalidQuantiles, Quantiles};
 pub use region::{Members, Region, Regions};
 pub use stream::Stream;
+pub use task::{JoinHandle, Livelock, Task, WaitingTask, WaitsFor};
 pub use time::Time;
 pub use trace::TraceEvent;
 pub use world::World;

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::core::Core;
 use crate::datagram::Bound;
 use crate::event::Kind;
-use crate::executor::Task;
+use crate::executor::TaskSlot;
 use crate::node::Listening;
 use crate::timers::Timers;
 use crate::{Fault, NodeId, Schedule, Time};
@@ -254,7 +254,7 @@ impl Life {
 /// What a node's last life leaves behind, to be dropped while nothing is borrowed: any code may run then.
 #[expect(dead_code, reason = "it is only dropped")]
 pub(crate) struct Remains {
-    tasks: Vec<Task>,
+    tasks: Vec<TaskSlot>,
     timers: Timers,
     listeners: Vec<Listening>,
     sockets: Vec<Bound>,

@@ -23,6 +23,8 @@ pub struct Network {
     pub datagrams: DatagramModel,
     /// What goes wrong, and when.
     pub faults: Schedule,
+    /// How often the tasks of one node may be polled at one instant, before that is a [`Livelock`](crate::Livelock). A single poll that never returns is out of reach.
+    pub most_polls: u32,
 }
 
 impl Network {
@@ -35,6 +37,7 @@ impl Network {
             streams: StreamModel::default(),
             datagrams: DatagramModel::default(),
             faults: Schedule::default(),
+            most_polls: 100_000,
         }
     }
 
@@ -222,6 +225,7 @@ pub(crate) struct Plan {
     partitions: Vec<Partition>,
     impairments: Impairments,
     pub(crate) lives: Lives,
+    pub(crate) most_polls: u32,
 }
 
 #[derive(Debug)]
@@ -261,6 +265,7 @@ impl Plan {
             partitions: partitions.collect(),
             impairments: Impairments::new(&network.faults, network.nodes, network.seed),
             lives: network.faults.lives(),
+            most_polls: network.most_polls,
         })
     }
 

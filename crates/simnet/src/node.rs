@@ -7,7 +7,7 @@ use crate::core::Polled;
 use crate::draw::{Purpose, bounded, draw};
 use crate::end::{End, Trouble, Unread};
 use crate::event::Header;
-use crate::executor::Task;
+use crate::executor::TaskSlot;
 use crate::life::Life;
 use crate::timers::Timers;
 use crate::{NodeId, Time};
@@ -17,7 +17,7 @@ use crate::{NodeId, Time};
 /// What every event touches comes first and fills whole cache lines: in a large network each visit to a node finds it out of the cache.
 #[repr(C, align(64))]
 pub(crate) struct Node {
-    pub(crate) tasks: Vec<Task>,
+    pub(crate) tasks: Vec<TaskSlot>,
     /// Slots of tasks to poll, in the order in which they were woken.
     ready: Vec<u32>,
     pub(crate) ends: Vec<End>,
@@ -47,6 +47,8 @@ pub(crate) struct Rare {
     /// Bytes that streams now gone have accepted, by the node at their other end.
     pub(crate) past: BTreeMap<NodeId, u64>,
     pub(crate) aside: Aside,
+    /// Who waits for the end of a task, by its slot.
+    pub(crate) joining: BTreeMap<u32, Waiting>,
     pub(crate) lines: Option<Box<Lines>>,
 }
 
@@ -180,7 +182,7 @@ impl Node {
         }
         let slot = u32::try_from(self.tasks.len()).expect("a node runs less than 2^32 tasks");
         grow_gently(&mut self.tasks);
-        self.tasks.push(Task::default());
+        self.tasks.push(TaskSlot::default());
         slot
     }
 
@@ -253,7 +255,7 @@ impl Node {
     }
 
     /// Takes all tasks out.
-    pub(crate) fn take_tasks(&mut self) -> Vec<Task> {
+    pub(crate) fn take_tasks(&mut self) -> Vec<TaskSlot> {
         self.ready = Vec::new();
         self.free_task = NO_SLOT;
         std::mem::take(&mut self.tasks)

@@ -14,7 +14,7 @@ use crate::event::{Event, FAULT, Header, Kind, Record};
 use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::timers::TimerKey;
-use crate::{Fault, Host, NodeId, Time};
+use crate::{Fault, Host, Livelock, NodeId, Time};
 
 /// Some of the nodes, with all that is underway to them. A world is one shard or many; each runs a window alone, then they trade
 /// what was sent. The same object can stand on a thread or a machine of its own.
@@ -229,7 +229,7 @@ impl<T> Shard<T> {
                 None => break,
                 Some(true) => {
                     let Some(place) = places.next() else { break };
-                    core.now = place.time;
+                    core.advance_to(place.time);
                     if let Some((event, payload)) = core.window.event(place) {
                         handle(&mut core, &event, payload);
                         let kind = event.record.kind;
@@ -242,7 +242,7 @@ impl<T> Shard<T> {
                 }
                 Some(false) => {
                     let Some((at, number)) = timer else { break };
-                    core.now = at;
+                    core.advance_to(at);
                     core.events += 1;
                     let node = core.node(id);
                     node.digest = fold(node.digest, mix(at.as_nanos()));
@@ -254,8 +254,13 @@ impl<T> Shard<T> {
                 }
             }
             core = self.poll_ready(id, core);
+            if core.polls > self.plan.most_polls {
+                // Nothing of this node can be believed any more, and the world ends with the window.
+                break;
+            }
         }
         core.running = None;
+        core.polls = 0;
         if let Some((at, _)) = core.node(id).timers.next() {
             core.wake_node_at(id, at);
         }
@@ -299,24 +304,41 @@ impl<T> Shard<T> {
             let Some(mut running) = task.running.take() else {
                 continue;
             };
+            core.polls += 1;
+            if core.polls > self.plan.most_polls {
+                let livelock = Livelock {
+                    node: id,
+                    time: core.now,
+                    task: running.future.name(),
+                    polls: self.plan.most_polls,
+                };
+                core.node(id).tasks[slot as usize].running = Some(running);
+                let first = core
+                    .livelock
+                    .is_none_or(|it| (livelock.time, id) < (it.time, it.node));
+                core.livelock = core.livelock.filter(|_| !first).or(Some(livelock));
+                return core;
+            }
             let waker = waker_ref(&running.waker);
             core.polled = Some(Polled {
                 slot,
                 waker: waker.data(),
+                aborted: false,
             });
             drop(core);
             let mut cx = Context::from_waker(&waker);
             let poll = running.future.as_mut().poll(&mut cx);
-            if poll.is_ready() {
+            core = self.core.borrow_mut();
+            let aborted = core.polled.take().is_some_and(|it| it.aborted);
+            if poll.is_ready() || aborted {
+                drop(core);
                 // Its streams are let go of here, while the shard is not borrowed.
                 drop(running);
                 core = self.core.borrow_mut();
-                core.node(id).free_task(slot);
+                core.end_task(id, slot);
             } else {
-                core = self.core.borrow_mut();
                 core.node(id).tasks[slot as usize].running = Some(running);
             }
-            core.polled = None;
         }
     }
 

@@ -52,6 +52,11 @@ impl Timers {
         due
     }
 
+    /// All of them, the earliest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TimerKey, &Due)> {
+        self.set.iter()
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -86,6 +91,15 @@ impl Default for Set {
 }
 
 impl Set {
+    fn iter(&self) -> impl Iterator<Item = (&TimerKey, &Due)> {
+        let (few, many) = match self {
+            Self::Few(few) => (few.as_slice(), None),
+            Self::Many(many) => (&[][..], Some(many)),
+        };
+        let few = few.iter().rev().map(|(key, due)| (key, due));
+        few.chain(many.into_iter().flat_map(|many| many.iter()))
+    }
+
     fn into_list(self) -> Vec<(TimerKey, Due)> {
         match self {
             Self::Few(few) => few,

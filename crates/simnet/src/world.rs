@@ -12,7 +12,7 @@ use crate::node::Carried;
 use crate::shard::{AT_A_STRETCH, Shard, Start};
 use crate::time::nanos;
 use crate::trace::TraceEvent;
-use crate::{Host, InvalidNetwork, Layout, Network, NodeId, Time};
+use crate::{Host, InvalidNetwork, Layout, Livelock, Network, NodeId, Time, WaitingTask};
 
 /// A network that runs. `T` is what the application keeps of each node, to look at it from outside; `'a` is how long what starts nodes lives.
 ///
@@ -66,8 +66,13 @@ impl<'a, T> World<'a, T> {
     }
 
     /// Lets time pass: handles everything that happens before `time`.
-    pub fn run_until(&mut self, time: Time) {
-        let _ = self.run_until_or(time, |_| ControlFlow::Continue(()));
+    ///
+    /// # Errors
+    ///
+    /// [`Livelock`] if a node does not get there, and at every later call: of several the least by time and node.
+    pub fn run_until(&mut self, time: Time) -> Result<(), Livelock> {
+        let passed = self.run_until_or(time, |_| ControlFlow::Continue(()));
+        passed.map(|_| ())
     }
 
     /// Lets time pass as [`World::run_until`] does, and asks after every few thousand events whether to go on.
@@ -75,11 +80,16 @@ impl<'a, T> World<'a, T> {
     /// Meanwhile, and for good if the answer is no, the world stands between two cuts: all that happens before [`World::now`] has happened, and of
     /// some nodes more, by less than the lookahead. Counters can be read; nodes cannot be compared. Whoever lets time pass again goes on from there, and
     /// the history is the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::run_until`] has them.
     pub fn run_until_or(
         &mut self,
         time: Time,
         mut watch: impl FnMut(&Self) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    ) -> Result<ControlFlow<()>, Livelock> {
+        self.check_livelock()?;
         for (id, slot) in self.inbox.drain() {
             let shard = &self.shards[self.plan.shard_of(id) as usize];
             shard.core_mut().wake_from_outside(id, slot);
@@ -88,10 +98,14 @@ impl<'a, T> World<'a, T> {
         while let Some((index, end)) = self.open.or_else(|| self.open_window(time)) {
             for place in 0..self.shards.len() {
                 while !self.shards[place].run_nodes(end, &mut *self.start) {
-                    watch(self)?;
+                    if watch(self).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
                     asked_at = self.events();
                 }
             }
+            // What ends at one instant whatever the layout ends in the same window, so the least of those of a window is the least of all.
+            self.check_livelock()?;
             for shard in &mut self.shards {
                 shard.close_window(index);
             }
@@ -103,7 +117,9 @@ impl<'a, T> World<'a, T> {
             }
             self.now = self.now.max(end);
             if self.events() - asked_at >= AT_A_STRETCH {
-                watch(self)?;
+                if watch(self).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
                 asked_at = self.events();
             }
         }
@@ -111,7 +127,13 @@ impl<'a, T> World<'a, T> {
         for shard in &self.shards {
             shard.core_mut().now = self.now;
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn check_livelock(&self) -> Result<(), Livelock> {
+        let found = self.shards.iter().filter_map(|shard| shard.core().livelock);
+        let least = found.min_by_key(|it| (it.time, it.node));
+        least.map_or(Ok(()), Err)
     }
 
     /// Opens the next window in which something happens, as far as it lies before `time`; nothing happens before it.
@@ -130,8 +152,19 @@ impl<'a, T> World<'a, T> {
     }
 
     /// Lets time pass by `duration`.
-    pub fn run_for(&mut self, duration: Duration) {
-        self.run_until(self.now + duration);
+    ///
+    /// # Errors
+    ///
+    /// As [`World::run_until`] has them.
+    pub fn run_for(&mut self, duration: Duration) -> Result<(), Livelock> {
+        self.run_until(self.now + duration)
+    }
+
+    /// All tasks that have not ended, node by node, and what each waits for. When [`World::is_quiet`] they wait for ever: a server does so in
+    /// good order, and whatever else is among them is stuck.
+    pub fn waiting_tasks(&self) -> Vec<WaitingTask> {
+        let of_shard = |shard: &Shard<T>| shard.core().waiting_tasks();
+        self.shards.iter().flat_map(of_shard).collect()
     }
 
     /// Nothing that a node does reaches another node sooner: the least latency floor.
@@ -378,7 +411,9 @@ mod tests {
         let mut world = world.expect("the network is possible");
         for ms in [50, 2000] {
             // Before the stream is gone, and after.
-            world.run_until(Time::ZERO + Duration::from_millis(ms));
+            world
+                .run_until(Time::ZERO + Duration::from_millis(ms))
+                .expect("time passes");
             let accepted = u64::from(u32::MAX) + 2;
             assert_eq!(world.accepted_between(), [(0, 1, accepted)]);
         }

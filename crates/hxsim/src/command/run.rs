@@ -102,6 +102,10 @@ fn verify(
             NOT_DETERMINISTIC,
             format!("error: not deterministic: {difference}"),
         ),
+        Verification::Livelock(livelock) => (
+            Outcome::InvariantBroken.exit_code(),
+            format!("error: not verified to the end: {livelock}"),
+        ),
         Verification::Interrupted(at) => (
             Outcome::Interrupted.exit_code(),
             format!("interrupted: not verified; up to {at} there was no difference"),

@@ -8,7 +8,7 @@ use super::{Gossip, Seated};
 use crate::counters::Counters;
 use crate::metrics::{Attendance, EdgeBytes, FirstReceipts, Metrics, Observed, Presence, Record};
 use crate::report::{Lost, Measured, Missing, Outcome, Report};
-use crate::run::{Run, network, snapshots};
+use crate::run::{Run, network, snapshots, stuck};
 use crate::scenario::{Measure, Scenario};
 use crate::topology::Graph;
 use crate::trial::outcome;
@@ -35,6 +35,7 @@ pub fn report(
         metrics,
     );
     report.failure = failure;
+    report.stuck = stuck(run, Report::LISTED_MAX);
     report.measured = measured;
     if outcome != Outcome::Converged || !gossip.is_steady {
         report = explained(gossip, scenario, graph, run, report);

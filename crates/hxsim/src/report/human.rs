@@ -240,6 +240,7 @@ impl Report {
                 lines.push(format!("    and {} more", count(more)));
             }
         }
+        lines.extend(told_of_stuck(&self.stuck));
         for lost in self.lost.iter().take(TROUBLES) {
             let name = lost
                 .name
@@ -265,6 +266,27 @@ impl Failure {
             self.detail
         )
     }
+}
+
+/// What tasks wait for that wait for ever.
+pub(crate) fn told_of_stuck(stuck: &[String]) -> Vec<String> {
+    if stuck.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        String::new(),
+        "  stuck: nothing will ever happen again".to_owned(),
+    ];
+    lines.extend(
+        stuck
+            .iter()
+            .take(TROUBLES)
+            .map(|task| format!("    {task}")),
+    );
+    if stuck.len() > TROUBLES {
+        lines.push(format!("    and {} more", stuck.len() - TROUBLES));
+    }
+    lines
 }
 
 /// What one node lacks for one reason.

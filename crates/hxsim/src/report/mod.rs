@@ -58,6 +58,9 @@ pub struct Report {
     pub missing_total: u64,
     /// What nodes should have and do not, the first [`Report::LISTED_MAX`].
     pub missing: Vec<Missing>,
+    /// What tasks wait for, if nothing will ever happen again and something is missing; the first [`Report::LISTED_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stuck: Vec<String>,
     /// What nobody could have got: hashes that no live node held at the end, the first [`Report::LISTED_MAX`].
     pub lost: Vec<Lost>,
     /// What the scenario expects, and whether it came true.
@@ -235,6 +238,7 @@ impl Report {
             failure: None,
             missing_total: 0,
             missing: Vec::new(),
+            stuck: Vec::new(),
             lost: Vec::new(),
             expectations: Vec::new(),
             env: None,

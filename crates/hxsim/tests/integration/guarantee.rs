@@ -182,7 +182,7 @@ fn check(scenario: &Scenario, hits: &Hits) -> Result<(), TestCaseError> {
         .max();
     while world.now() < scenario.run.horizon {
         for _ in 0..20 {
-            world.run_for(STEP);
+            world.run_for(STEP).expect("time passes");
             watch.look(&world);
         }
         let nodes = world

@@ -32,7 +32,7 @@ fn check(
 ) -> Result<(), TestCaseError> {
     let (graph, gossip) = prepare(scenario);
     let mut world = world(scenario, &graph, &gossip);
-    world.run_until(scenario.run.horizon);
+    world.run_until(scenario.run.horizon).expect("time passes");
     for item in gossip.items() {
         let hops = graph.distances(&item.holders);
         for (node, hops) in (0..).zip(hops) {
@@ -93,7 +93,7 @@ fn a_long_body_takes_its_length_over_the_bandwidth_on_every_hop() {
     scenario.stream.window = 4 << 20;
     let (graph, gossip) = prepare(&scenario);
     let mut world = world(&scenario, &graph, &gossip);
-    world.run_until(scenario.run.horizon);
+    world.run_until(scenario.run.horizon).expect("time passes");
     let hash = &gossip.items()[0].hash;
     for node in 1..4 {
         let record = world.node(node).node().record(hash);

@@ -74,7 +74,7 @@ fn owed(
 fn check(scenario: &Scenario) -> Result<(), TestCaseError> {
     let (graph, gossip) = prepare(scenario);
     let mut world = world(scenario, &graph, &gossip);
-    world.run_until(scenario.run.horizon);
+    world.run_until(scenario.run.horizon).expect("time passes");
     let sent = sent(&world);
 
     let mut payload = 0;
@@ -150,7 +150,7 @@ fn one_hash_crosses_itself_on_edges_between_equal_distances_alone() {
             };
             let (graph, gossip) = prepare(&scenario);
             let mut world = world(&scenario, &graph, &gossip);
-            world.run_until(scenario.run.horizon);
+            world.run_until(scenario.run.horizon).expect("time passes");
             let hops = graph.distances(&[publisher % nodes]);
             let level = |&&(u, v): &&(NodeId, NodeId)| hops[u as usize] == hops[v as usize];
             let crossed = graph.edges().iter().filter(level).count();

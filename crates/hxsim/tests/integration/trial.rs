@@ -165,3 +165,64 @@ fn nothing_is_written_over() {
         "then nothing is written"
     );
 }
+
+/// Its tasks wait for each other, or wake themselves for ever.
+struct Hangs {
+    spins: bool,
+}
+
+impl Protocol for Hangs {
+    type Node = ();
+    type Snapshot = ();
+
+    fn start(&self, host: Host, _: Seat<'_>) {
+        let spins = self.spins;
+        let task = async move {
+            std::future::poll_fn(|cx| {
+                if spins {
+                    cx.waker().wake_by_ref();
+                }
+                std::task::Poll::Pending
+            })
+            .await
+        };
+        host.spawn(task);
+    }
+
+    fn snapshot(&self, (): &()) {}
+
+    fn progress(&self, nodes: &[(NodeId, ())]) -> Progress {
+        Progress {
+            have: 0,
+            of: nodes.len() as u64,
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_stuck_says_what_its_tasks_wait_for() {
+    let trial = trial::run(&Hangs { spins: false }, &Scenario::new(7)).expect("it is possible");
+    assert_eq!(trial.outcome, Outcome::NotConverged);
+    assert_eq!(trial.stuck.len(), 7);
+    let told = trial.human(false);
+    let (_, stuck) = told
+        .split_once("\n  stuck: nothing will ever happen again\n")
+        .expect("it is told");
+    assert_eq!(stuck.lines().count(), 6, "{stuck}");
+    let ends = "::start::{{closure}} waits for code of its own node";
+    assert!(
+        stuck.lines().take(5).all(|line| line.ends_with(ends)),
+        "{stuck}"
+    );
+    assert!(stuck.ends_with("    and 2 more\n"), "{stuck}");
+}
+
+#[test]
+fn a_run_whose_time_stands_still_breaks_a_rule() {
+    let trial = trial::run(&Hangs { spins: true }, &Scenario::new(7)).expect("it is possible");
+    assert_eq!(trial.outcome, Outcome::InvariantBroken);
+    let failure = trial.failure.expect("it says why");
+    assert_eq!((&*failure.check, failure.node), ("time passes", Some(0)));
+    let begins = "its tasks were polled 100000 times at one instant, the last time ";
+    assert!(failure.detail.starts_with(begins), "{}", failure.detail);
+}

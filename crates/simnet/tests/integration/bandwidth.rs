@@ -67,7 +67,9 @@ fn through(network: &Network, transfers: &'static [Transfer]) -> Vec<(NodeId, No
         },
     );
     for second in 1..=60 {
-        world.run_until(Time::from_secs(second));
+        world
+            .run_until(Time::from_secs(second))
+            .expect("time passes");
         assert_conserved(&world);
     }
     assert!(world.is_quiet());
@@ -216,7 +218,7 @@ fn what_is_short_waits_behind_what_is_long() {
             write_and_close(&mut short, b"!").await.expect("open");
         },
     );
-    world.run_until(Time::from_secs(2));
+    world.run_until(Time::from_secs(2)).expect("time passes");
     // Two round trips, a quarter of a second, a byte, one latency.
     let expected = Time::from_millis(40 + 250 + 10) + per_second(MIB).time_of(1);
     assert_eq!(*world.node(2).borrow(), [(1, expected)]);
@@ -257,7 +259,7 @@ fn a_lost_segment_takes_bandwidth_again_and_is_waited_for_from_when_it_had_left(
             }
         },
     );
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     let carried = world.carried();
     assert_eq!((carried.lost, carried.retransmitted), (2, 64 << 10));
     let notes = world.node(1).borrow();
@@ -336,7 +338,7 @@ proptest! {
                 host.sleep(Duration::from_secs(3_600)).await;
             }
         });
-        world.run_until(Time::from_secs(100));
+        world.run_until(Time::from_secs(100)).expect("time passes");
         assert_conserved(&world);
 
         let mut reference = Reference {
@@ -402,10 +404,10 @@ proptest! {
             notes.borrow_mut().push(read);
         });
         for tenth in 1..=600 {
-            world.run_until(Time::from_millis(tenth * 100));
+            world.run_until(Time::from_millis(tenth * 100)).expect("time passes");
             assert_conserved(&world);
         }
-        world.run_until(Time::from_secs(86_400));
+        world.run_until(Time::from_secs(86_400)).expect("time passes");
         assert_conserved(&world);
         prop_assert_eq!(world.in_flight(), 0);
         for (read, end) in &*world.node(1).borrow() {

@@ -54,7 +54,9 @@ fn ticking(network: &Network, ticks: u32) -> World<'static, Notes<Heard>> {
 fn ticked(network: &Network, ticks: u32) -> (Vec<Heard>, CarriedDatagrams) {
     let mut world = ticking(network, ticks);
     for cut in [7, 500, 3_000, 60_000] {
-        world.run_until(Time::from_millis(cut));
+        world
+            .run_until(Time::from_millis(cut))
+            .expect("time passes");
         assert_conserved(&world);
     }
     let heard = world.node(1).borrow().clone();
@@ -253,7 +255,7 @@ fn a_full_queue_drops_what_comes() {
             }
         },
     );
-    world.run_until(Time::from_secs(2));
+    world.run_until(Time::from_secs(2)).expect("time passes");
     assert_eq!(world.node(1).borrow().len(), 3);
     let carried = world.datagrams();
     assert_eq!([carried.delivered, carried.overflowed], [3, 2]);
@@ -375,7 +377,7 @@ fn datagrams_and_streams_share_a_bandwidth() {
             }
         },
     );
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     let at = |us| Time::ZERO + Duration::from_micros(us);
     let expected = [(10_400, 0), (20_400, 1), (30_400, 2)];
     let expected = expected.map(|(us, number)| (at(us), number, 0));
@@ -415,7 +417,7 @@ fn a_socket_takes_back_its_port_and_says_what_it_cannot_do() {
             host.listen(PORT).expect("nobody listens");
         },
     );
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     let said = world.node(0).borrow();
     assert_eq!(
         *said,
@@ -434,7 +436,7 @@ fn what_is_left_of_a_stopped_node_sends_nothing() {
         (host, socket)
     })
     .expect("the network is valid");
-    world.run_until(Time::from_millis(10));
+    world.run_until(Time::from_millis(10)).expect("time passes");
     let (host, socket) = world.node(0);
     let dead = socket.send_to(1, PORT, &[]).expect_err("its node has left");
     assert_eq!(dead.kind(), ErrorKind::NetworkDown);
@@ -465,7 +467,7 @@ fn a_combinator_may_wait_for_a_datagram() {
             notes.borrow_mut().push((host.now(), received));
         },
     );
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     let expected = [(Time::from_millis(40), Some(1))];
     assert_eq!(*world.node(1).borrow(), expected);
 }
@@ -577,7 +579,7 @@ type History = (u64, CarriedDatagrams, Vec<Vec<Heard>>);
 
 fn history(world: &mut World<'_, Notes<Heard>>) -> History {
     for ms in [33, 61, 400] {
-        world.run_until(Time::from_millis(ms));
+        world.run_until(Time::from_millis(ms)).expect("time passes");
         assert_conserved(world);
     }
     let notes = world.nodes().map(|notes| notes.borrow().clone());
@@ -638,7 +640,7 @@ fn a_link_more_changes_no_draw_of_another_link() {
                 }
             },
         );
-        world.run_until(Time::from_secs(1));
+        world.run_until(Time::from_secs(1)).expect("time passes");
         world.node(2).borrow().clone()
     };
     let alone = heard_by_two(&[2]);
@@ -662,12 +664,14 @@ fn code_outside_the_world_sends_too_whatever_the_layout() {
             socket
         });
         let world = world.as_mut().expect("the network is valid");
-        world.run_until(Time::from_millis(20));
+        world.run_until(Time::from_millis(20)).expect("time passes");
         for source in [0, 1, 0, 2, 1, 0] {
             let sent = world.node(source).send_to(1, PORT, &[8]);
             sent.expect("it is short");
         }
-        world.run_until(Time::from_millis(100));
+        world
+            .run_until(Time::from_millis(100))
+            .expect("time passes");
         world.digest()
     };
     let digests = layouts().map(run);
@@ -684,7 +688,7 @@ fn a_golden_digest_pins_the_draws_of_datagrams() {
 fn a_trace_names_datagrams() {
     let mut world = ticking(&network(2), 1);
     world.begin_trace();
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     let of_node = world.trace().into_iter().filter(|event| event.node() == 1);
     let text: Vec<_> = of_node.map(|event| event.to_string()).collect();
     assert!(

@@ -119,7 +119,9 @@ fn slow(nodes: u32, seed: u64, bytes_per_second: u64) -> Network {
 
 fn history(world: &mut World<'_, Notes<(Time, usize)>>) -> (u64, Vec<Vec<(Time, usize)>>) {
     for cut in [101, 333, 334, 1000] {
-        world.run_until(Time::from_millis(cut));
+        world
+            .run_until(Time::from_millis(cut))
+            .expect("time passes");
     }
     let notes = world.nodes().map(|notes| notes.borrow().clone());
     let notes = notes.collect();
@@ -145,10 +147,11 @@ fn no_layout_changes_the_history() {
 fn cuts_do_not_change_the_history() {
     let network = noisy(5, 8);
     let mut one = chatter(&network, Layout::default(), 5);
-    one.run_until(Time::from_millis(700));
+    one.run_until(Time::from_millis(700)).expect("time passes");
     let mut many = chatter(&network, Layout::default(), 5);
     for step in 1..=1000 {
-        many.run_until(Time::from_nanos(step * 700_000));
+        many.run_until(Time::from_nanos(step * 700_000))
+            .expect("time passes");
     }
     assert_eq!(one.digest(), many.digest());
     assert_eq!(one.events(), many.events());
@@ -178,7 +181,9 @@ fn an_isolated_node_more_changes_nobodys_history() {
 fn the_trace_says_what_happened_to_a_node() {
     let mut world = chatter(&noisy(5, 4), Layout::default(), 5);
     world.begin_trace();
-    world.run_until(Time::from_millis(310));
+    world
+        .run_until(Time::from_millis(310))
+        .expect("time passes");
     let trace = world.trace();
     assert_eq!(trace.len() as u64, world.events(), "all of it is there");
     let of_node = trace.iter().filter(|event| event.node() == 1);
@@ -219,8 +224,8 @@ proptest! {
         let mut base = chatter(&network, Layout::default(), talkers);
         let mut other = chatter(&network, Layout { shards, windows, reverse }, talkers);
         for ms in [20, 50, 90] {
-            base.run_until(Time::from_millis(ms));
-            other.run_until(Time::from_millis(ms));
+            base.run_until(Time::from_millis(ms)).expect("time passes");
+            other.run_until(Time::from_millis(ms)).expect("time passes");
             prop_assert_eq!(base.node_digests(), other.node_digests());
         }
     }
@@ -234,11 +239,12 @@ fn a_world_stopped_within_a_window_loses_nothing_and_goes_on_to_the_same_history
     let until = Time::from_millis(60);
     for layout in layouts() {
         let mut whole = chatter(&network, layout, nodes);
-        whole.run_until(until);
+        whole.run_until(until).expect("time passes");
         let mut world = chatter(&network, layout, nodes);
         let mut stops = 0;
         while world
             .run_until_or(until, |_| ControlFlow::Break(()))
+            .expect("time passes")
             .is_break()
         {
             stops += 1;

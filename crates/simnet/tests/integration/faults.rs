@@ -53,7 +53,7 @@ fn a_partition_delays_what_is_sent_into_it_until_it_heals() {
     let (at, until) = (Time::from_secs(1), Time::from_secs(3));
     network.faults.faults.push(partition(at, Some(until)));
     let mut world = ticking(&network);
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     let notes = world.node(1).borrow();
     let bytes: Vec<_> = notes
         .iter()
@@ -76,7 +76,7 @@ fn a_long_partition_times_the_stream_out_at_the_side_that_sends() {
     let forever = partition(Time::from_secs(1), None);
     network.faults.faults.push(forever);
     let mut world = ticking(&network);
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     let (at, note) = world.node(0).borrow()[0];
     assert_eq!(note, Err(ErrorKind::TimedOut));
     // The first lost byte was written at 1.02 s; the writer notices at its next write after the timeout.
@@ -100,7 +100,7 @@ fn a_cut_resets_both_ends_at_once_and_what_was_in_flight_is_gone() {
         between: (0, 1),
     });
     let mut world = ticking(&network);
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     assert_eq!(
         *world.node(0).borrow(),
         [(Time::from_millis(620), Err(ErrorKind::ConnectionReset))]
@@ -128,7 +128,7 @@ fn a_cut_leaves_other_streams_alone() {
         between: (0, 2),
     });
     let mut world = ticking(&network);
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     assert_eq!(world.node(1).borrow().len(), 100);
 }
 
@@ -152,7 +152,7 @@ fn a_dial_into_a_partition_times_out() {
             }
         },
     );
-    world.run_until(Time::from_secs(100));
+    world.run_until(Time::from_secs(100)).expect("time passes");
     assert_eq!(
         *world.node(0).borrow(),
         [(Time::from_secs(30), ErrorKind::TimedOut)]
@@ -216,9 +216,9 @@ fn who_speaks_to_nobody_learns_it_however_lossy_the_answer() {
             notes.borrow_mut().push(read.map_err(|error| error.kind()));
         });
         // Dials that are lost at first are cut with nothing under way.
-        world.run_until(Time::from_millis(15));
+        world.run_until(Time::from_millis(15)).expect("time passes");
         let taken_up = world.carried().lost == 0;
-        world.run_until(Time::from_secs(31));
+        world.run_until(Time::from_secs(31)).expect("time passes");
         assert_eq!(*world.node(0).borrow(), [Err(ErrorKind::ConnectionReset)]);
         let expected = vec![Err(ErrorKind::ConnectionReset); usize::from(taken_up)];
         assert_eq!(*world.node(1).borrow(), expected, "seed {seed}");

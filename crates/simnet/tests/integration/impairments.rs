@@ -60,7 +60,9 @@ fn exchange(faults: Schedule, length: usize) -> Exchange {
     };
     let mut world = world(&network, Layout::default(), main);
     for second in 1..120 {
-        world.run_until(Time::from_secs(second));
+        world
+            .run_until(Time::from_secs(second))
+            .expect("time passes");
         assert_conserved(&world);
     }
     let first = |id| world.node(id).borrow().first().copied();
@@ -282,7 +284,7 @@ proptest! {
         for layout in layouts() {
             let mut world = world(&network, layout, flood);
             for second in [1, 2, 5, 200] {
-                world.run_until(Time::from_secs(second));
+                world.run_until(Time::from_secs(second)).expect("time passes");
                 assert_conserved(&world);
             }
             for (id, notes) in (0..).zip(world.nodes()) {

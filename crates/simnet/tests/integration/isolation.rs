@@ -42,7 +42,7 @@ async fn chat(host: Host, _: Notes<()>) {
 /// The history of each node.
 fn histories(network: &Network) -> Vec<u64> {
     let mut world = world(network, Layout::default(), chat);
-    world.run_until(Time::from_secs(120));
+    world.run_until(Time::from_secs(120)).expect("time passes");
     world.node_digests()
 }
 
@@ -132,7 +132,7 @@ proptest! {
                     let _ = stream.write_all(&host.now().as_nanos().to_be_bytes()).await;
                 }
             });
-            world.run_until(Time::from_secs(1500));
+            world.run_until(Time::from_secs(1500)).expect("time passes");
             world.node(1).borrow().clone()
         };
         let (calm, lossy) = (arrivals(0), arrivals(loss));

@@ -111,7 +111,7 @@ fn last<N: Clone>(notes: &Notes<N>) -> N {
 #[test]
 fn a_crash_is_silence_until_the_stream_gives_up() {
     let mut world = speaker(&network_with([crash(1005)]));
-    world.run_until(Time::from_secs(20));
+    world.run_until(Time::from_secs(20)).expect("time passes");
     let notes = world.node(0).borrow();
     // Bytes are written at 20, 120, ... The one of 1020 is the first that gets no answer, and lasts until the timeout.
     let mut answers = notes.iter().filter(|(_, read)| read.is_ok());
@@ -135,7 +135,7 @@ fn whoever_only_listens_to_a_dead_node_listens_for_ever() {
             notes.borrow_mut().push("noticed");
         }
     });
-    world.run_until(Time::from_secs(100));
+    world.run_until(Time::from_secs(100)).expect("time passes");
     assert_eq!(*world.node(0).borrow(), ["connected"]);
     assert!(world.is_quiet());
 }
@@ -143,7 +143,7 @@ fn whoever_only_listens_to_a_dead_node_listens_for_ever() {
 #[test]
 fn a_node_that_is_back_resets_the_streams_that_it_knows_nothing_of() {
     let mut world = speaker(&network_with([crash(1005), restart(1500)]));
-    world.run_until(Time::from_secs(20));
+    world.run_until(Time::from_secs(20)).expect("time passes");
     // The byte of 1520 is the first that finds somebody, and the answer is there 20 ms later.
     assert_eq!(
         last(world.node(0)),
@@ -160,7 +160,7 @@ fn a_node_that_is_back_resets_the_streams_that_it_knows_nothing_of() {
 #[test]
 fn a_process_that_leaves_says_goodbye_and_its_machine_refuses() {
     let mut world = speaker(&network_with([leave(1005)]));
-    world.run_until(Time::from_secs(20));
+    world.run_until(Time::from_secs(20)).expect("time passes");
     // The byte that arrives at 930 is answered, and then the end comes.
     let notes = world.node(0).borrow();
     assert_eq!(
@@ -183,7 +183,7 @@ fn a_process_that_leaves_says_goodbye_and_its_machine_refuses() {
                 .push((host.now(), dialled.map(drop).map_err(|error| error.kind())));
         }
     });
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     let refused = |at| (ms(at), Err(ErrorKind::ConnectionRefused));
     assert_eq!(
         *world.node(0).borrow(),
@@ -220,14 +220,14 @@ fn what_was_written_before_a_node_left_still_arrives() {
             .expect("the window is larger");
         std::future::pending::<()>().await;
     });
-    world.run_until(ms(899));
+    world.run_until(ms(899)).expect("time passes");
     assert_eq!(
         world.in_flight(),
         100_000,
         "the machine has not got rid of it yet"
     );
     assert_conserved(&world);
-    world.run_until(Time::from_secs(100));
+    world.run_until(Time::from_secs(100)).expect("time passes");
     assert_eq!(*world.node(0).borrow(), [(100_000, true)]);
     assert_conserved(&world);
 }
@@ -262,7 +262,9 @@ fn interrupted(slow: Access, crashed: NodeId, back: bool) -> (usize, Carried) {
     });
     let notes = world.node(1).clone();
     for second in [1, 2, 3, 4, 60] {
-        world.run_until(Time::from_secs(second));
+        world
+            .run_until(Time::from_secs(second))
+            .expect("time passes");
         assert_conserved(&world);
     }
     assert_eq!(world.in_flight(), 0);
@@ -295,20 +297,20 @@ fn what_waits_for_a_bandwidth_goes_with_the_power() {
 fn a_node_that_joins_was_not_there_before() {
     let mut world = speaker(&network_with([join(100_000)]));
     assert!(world.kept(1).is_none() && world.nodes().count() == 1);
-    world.run_until(Time::from_secs(20));
+    world.run_until(Time::from_secs(20)).expect("time passes");
     assert_eq!(
         *world.node(0).borrow(),
         [(ms(5000), Err(ErrorKind::TimedOut))],
         "nobody refuses either"
     );
     assert!(!world.is_quiet(), "somebody is to come");
-    world.run_until(Time::from_secs(101));
+    world.run_until(Time::from_secs(101)).expect("time passes");
     assert!(world.is_up(1) && world.nodes_up().count() == 2);
     assert!(world.is_quiet());
 
     // A dial that is repeated gets through: it is sent at 0, 200 and 600 ms.
     let mut world = speaker(&network_with([join(300)]));
-    world.run_until(Time::from_secs(2));
+    world.run_until(Time::from_secs(2)).expect("time passes");
     assert_eq!(world.node(0).borrow()[0], (ms(640), Ok(1)));
 }
 
@@ -324,7 +326,7 @@ fn a_segment_that_arrives_at_the_very_instant_finds_what_the_fault_has_left() {
         (vec![crash(11)], Err(ErrorKind::TimedOut)),
     ] {
         let mut world = speaker(&network_with(faults.clone()));
-        world.run_until(Time::from_secs(6));
+        world.run_until(Time::from_secs(6)).expect("time passes");
         assert_eq!(world.node(0).borrow()[0].1, first, "{faults:?}");
     }
 }
@@ -390,7 +392,7 @@ fn every_life_is_counted_and_draws_anew_and_relics_of_the_last_do_nothing() {
     )
     .expect("a possible network");
     for (at, life) in [(999, 0), (1999, 1)] {
-        world.run_until(ms(at));
+        world.run_until(ms(at)).expect("time passes");
         let diary = world.node(1);
         assert_eq!(diary.lives.len(), life + 1);
         let mut relics = diary.relics.borrow_mut();
@@ -424,7 +426,7 @@ fn every_life_is_counted_and_draws_anew_and_relics_of_the_last_do_nothing() {
         assert_eq!(poll(write, &mut cx), Some(Err(ErrorKind::ConnectionReset)));
         assert_eq!(world.events(), events);
     }
-    world.run_until(Time::from_secs(5));
+    world.run_until(Time::from_secs(5)).expect("time passes");
     let diary = world.node(1);
     let (times, counts): (Vec<_>, Vec<_>) = diary.lives.iter().map(|life| (life.0, life.1)).unzip();
     assert_eq!(
@@ -582,8 +584,8 @@ proptest! {
         let mut base = talk(&network, Layout::default());
         let mut other = talk(&network, layout);
         for time in (50..=1200).step_by(50).map(ms) {
-            base.run_until(time);
-            other.run_until(time);
+            base.run_until(time).expect("time passes");
+            other.run_until(time).expect("time passes");
             prop_assert_eq!(base.node_digests(), other.node_digests());
             assert_conserved(&base);
             assert_conserved(&other);

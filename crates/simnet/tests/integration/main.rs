@@ -12,6 +12,7 @@ mod multiplexing;
 mod regions;
 mod sockets;
 mod streams;
+mod tasks;
 mod timers;
 mod web;
 mod world;

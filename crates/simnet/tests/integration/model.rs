@@ -203,7 +203,7 @@ proptest! {
         for layout in layouts {
             let mut world = both_dial(seed, faults.clone(), scripts.clone(), layout);
             for second in [1, 5, 20, 1_000] {
-                world.run_until(Time::from_secs(second));
+                world.run_until(Time::from_secs(second)).expect("time passes");
                 assert_conserved(&world);
             }
             histories.push(world.node_digests());
@@ -237,7 +237,7 @@ fn two_who_write_more_than_windows_hold_and_then_read_are_both_stuck_until_one_r
     let both = || vec![Step::Write(10_000), Step::Read(20_000)];
     let scripts = [[both(), vec![]], [vec![], both()]];
     let mut world = both_dial(1, Schedule::default(), scripts, Layout::default());
-    world.run_until(Time::from_secs(100));
+    world.run_until(Time::from_secs(100)).expect("time passes");
     let one = world.node(0).borrow()[DIALLED].clone();
     let other = world.node(1).borrow()[ACCEPTED].clone();
     assert_eq!(
@@ -270,7 +270,7 @@ fn whoever_dials_where_nobody_listens_any_more_is_refused() {
             notes.borrow_mut().push(read);
         },
     );
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     let notes = world.node(1).borrow().clone();
     assert_eq!(notes, [Err(ErrorKind::ConnectionRefused), Ok(0)]);
 }

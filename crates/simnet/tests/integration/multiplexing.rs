@@ -131,7 +131,7 @@ fn every_substream_gets_all_its_bytes_over_a_lossy_link_in_every_layout() {
     let network = lossy(3, 5);
     let histories = layouts().map(|layout| {
         let mut world = clients(&network, layout, &lengths());
-        world.run_until(Time::from_secs(60));
+        world.run_until(Time::from_secs(60)).expect("time passes");
         assert_conserved(&world);
         for client in [1, 2] {
             let notes = world.node(client).borrow();
@@ -155,7 +155,7 @@ fn a_cut_is_an_error_on_every_substream_that_had_not_ended_and_the_next_connecti
     let between = (1, SERVER);
     network.faults.faults.push(Fault::Cut { at, between });
     let mut world = clients(&network, Layout::default(), &lengths());
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     let notes = world.node(1).borrow();
     let (before, after): (Vec<&Outcome>, Vec<&Outcome>) =
         notes.iter().partition(|(time, ..)| *time < at);
@@ -191,7 +191,7 @@ proptest! {
         let mut one = clients(&network, Layout::default(), &lengths);
         let mut many = clients(&network, Layout { shards, ..Layout::default() }, &lengths);
         for world in [&mut one, &mut many] {
-            world.run_until(Time::from_secs(600));
+            world.run_until(Time::from_secs(600)).expect("time passes");
             assert_conserved(world);
             for client in [1, 2] {
                 let notes = world.node(client).borrow();

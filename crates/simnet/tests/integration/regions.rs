@@ -29,7 +29,7 @@ fn round_trip(network: &Network, from: u32, to: u32) -> Duration {
             }
         },
     );
-    world.run_until(Time::from_secs(10));
+    world.run_until(Time::from_secs(10)).expect("time passes");
     world.node(from).borrow()[0]
 }
 

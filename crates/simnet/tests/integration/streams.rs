@@ -38,7 +38,7 @@ fn whoever_serves_answers_each_connection_by_a_task_of_its_own() {
             notes.borrow_mut().push((answer, host.now()));
         },
     );
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     for (id, ms) in [(1u32, 320), (2, 220), (3, 120)] {
         let heard = world.node(id).borrow().clone();
         assert_eq!(heard, [(id.to_be_bytes().to_vec(), Time::from_millis(ms))]);
@@ -68,7 +68,7 @@ fn a_connection_takes_a_round_trip_and_a_segment_one_latency() {
             }
         },
     );
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     assert_eq!(*world.node(0).borrow(), [Time::from_millis(20)]);
     assert_eq!(
         *world.node(1).borrow(),
@@ -91,7 +91,7 @@ fn a_port_without_listener_refuses_and_an_absent_node_has_no_address() {
             }
         },
     );
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     let at = Time::from_millis(20);
     let expected = [
         (at, ErrorKind::ConnectionRefused),
@@ -128,7 +128,7 @@ fn one_direction_may_end_while_the_other_goes_on() {
             }
         },
     );
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     assert_eq!(*world.node(0).borrow(), [b"answer"]);
     assert_eq!(*world.node(1).borrow(), [b"question"]);
 }
@@ -160,7 +160,7 @@ fn a_reader_that_stops_stalls_its_writer_and_frees_it_again() {
             }
         },
     );
-    world.run_until(Time::from_secs(10));
+    world.run_until(Time::from_secs(10)).expect("time passes");
     let times = [20, 20, 1020, 6020].map(Time::from_millis);
     assert_eq!(
         *world.node(0).borrow(),
@@ -195,7 +195,7 @@ fn two_sides_that_write_before_they_read_do_not_lock_each_other_for_ever() {
             notes.borrow_mut().push(read == pattern(10_000));
         },
     );
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     assert_eq!(*world.node(0).borrow(), [true]);
     assert_eq!(*world.node(1).borrow(), [true]);
     assert_conserved(&world);
@@ -221,7 +221,7 @@ fn data_for_a_stream_that_is_gone_resets_its_sender() {
             }
         },
     );
-    world.run_until(Time::from_secs(1));
+    world.run_until(Time::from_secs(1)).expect("time passes");
     let (at, kind) = world.node(0).borrow()[0];
     assert_eq!(kind, ErrorKind::ConnectionReset);
     assert!(
@@ -255,7 +255,7 @@ fn lost_segments_come_late_and_cost_bytes() {
             }
         },
     );
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     let (whole, at) = world.node(1).borrow()[0];
     assert!(whole);
     assert!(
@@ -333,11 +333,11 @@ proptest! {
             notes.borrow_mut().push((read, whole));
         });
         for second in 1..=200 {
-            world.run_until(Time::from_secs(second));
+            world.run_until(Time::from_secs(second)).expect("time passes");
             assert_conserved(&world);
         }
         // A window of two bytes moves them a round trip at a time, and time that is virtual is free: all comes to its end within a day.
-        world.run_until(Time::from_secs(86_400));
+        world.run_until(Time::from_secs(86_400)).expect("time passes");
         assert_conserved(&world);
         prop_assert!(world.is_quiet(), "something goes on for ever");
         for node in world.nodes() {

@@ -17,7 +17,7 @@ fn a_sleep_ends_at_its_very_instant() {
             notes.borrow_mut().push(host.now());
         },
     );
-    world.run_until(Time::from_secs(2));
+    world.run_until(Time::from_secs(2)).expect("time passes");
     let expected = [Time::from_millis(1500), Time::from_nanos(1_500_000_001)];
     assert_eq!(*world.node(0).borrow(), expected);
     assert!(world.is_quiet());
@@ -35,17 +35,19 @@ fn a_cut_splits_time_wherever_it_falls() {
             }
         },
     );
-    world.run_until(Time::from_millis(6));
+    world.run_until(Time::from_millis(6)).expect("time passes");
     assert_eq!(
         world.node(1).borrow().len(),
         1,
         "what happens at 6 ms lies behind the cut"
     );
-    world.run_until(Time::from_nanos(6_000_001));
+    world
+        .run_until(Time::from_nanos(6_000_001))
+        .expect("time passes");
     assert_eq!(world.node(1).borrow().len(), 2);
-    world.run_until(Time::from_millis(11));
+    world.run_until(Time::from_millis(11)).expect("time passes");
     assert_eq!(world.node(0).borrow().len(), 3);
-    world.run_until(Time::from_millis(20));
+    world.run_until(Time::from_millis(20)).expect("time passes");
     assert_eq!(world.node(0).borrow().len(), 4);
 }
 
@@ -62,7 +64,7 @@ fn a_timeout_gives_up_and_leaves_no_timer_behind() {
             notes.borrow_mut().extend([late, early]);
         },
     );
-    world.run_until(Time::from_millis(10));
+    world.run_until(Time::from_millis(10)).expect("time passes");
     assert_eq!(*world.node(0).borrow(), [Err(Elapsed), Ok(())]);
     assert!(
         world.is_quiet(),
@@ -93,7 +95,7 @@ fn combinators_with_wakers_of_their_own_are_woken() {
             }
         },
     );
-    world.run_until(Time::from_millis(20));
+    world.run_until(Time::from_millis(20)).expect("time passes");
     assert_eq!(*world.node(0).borrow(), [1, 2, 3, 4]);
 }
 
@@ -115,7 +117,7 @@ fn the_order_of_ready_tasks_is_drawn_from_the_seed() {
                 }
             },
         );
-        world.run_until(Time::from_secs(1));
+        world.run_until(Time::from_secs(1)).expect("time passes");
         world.node(0).borrow().clone()
     };
     assert_eq!(order(1), order(1));
@@ -134,9 +136,9 @@ fn a_task_can_be_woken_from_outside_between_two_runs() {
             notes.borrow_mut().push((host.now(), message));
         }
     });
-    world.run_until(Time::from_millis(5));
+    world.run_until(Time::from_millis(5)).expect("time passes");
     sender.send("hello").expect("the node waits");
-    world.run_until(Time::from_millis(6));
+    world.run_until(Time::from_millis(6)).expect("time passes");
     assert_eq!(
         *world.node(0).borrow(),
         [(Time::from_millis(5), Ok("hello"))]
@@ -164,13 +166,13 @@ fn world_of_cheats(shards: u32, cheat: impl Fn(Vec<Host>) + Clone + 'static) {
             }
         },
     );
-    world.run_until(Time::from_millis(10));
+    world.run_until(Time::from_millis(10)).expect("time passes");
 }
 
 #[test]
 #[should_panic(expected = "node 0 used what belongs to node 1")]
 fn a_node_cannot_use_the_host_of_another() {
-    world_of_cheats(1, |hosts| hosts[1].spawn(async {}));
+    world_of_cheats(1, |hosts| drop(hosts[1].spawn(async {})));
 }
 
 #[test]
@@ -204,5 +206,5 @@ fn a_node_cannot_wake_a_task_of_another_not_even_in_another_shard() {
             }
         },
     );
-    world.run_until(Time::from_millis(30));
+    world.run_until(Time::from_millis(30)).expect("time passes");
 }

@@ -114,7 +114,7 @@ const LENGTHS: [usize; 7] = [0, 1, 1000, 300_000, 0, 70_000, 2];
 fn every_answer_comes_whole_over_one_kept_connection_in_every_layout() {
     let histories = layouts().map(|layout| {
         let mut world = clients(&lossy(3, 9), layout, &LENGTHS);
-        world.run_until(Time::from_secs(60));
+        world.run_until(Time::from_secs(60)).expect("time passes");
         assert_conserved(&world);
         for client in [1, 2] {
             let notes = world.node(client).borrow();
@@ -139,7 +139,7 @@ fn what_a_cut_leaves_unanswered_is_asked_anew() {
     let between = (SERVER, 1);
     network.faults.faults.push(Fault::Cut { at, between });
     let mut world = clients(&network, Layout::default(), &LENGTHS);
-    world.run_until(Time::from_secs(60));
+    world.run_until(Time::from_secs(60)).expect("time passes");
     let notes = world.node(1).borrow();
     let (before, after): (Vec<&Answered>, Vec<&Answered>) = notes.iter().partition(|it| it.0 < at);
     assert!(!before.is_empty() && !after.is_empty());
@@ -168,7 +168,7 @@ proptest! {
         let mut one = clients(&network, Layout::default(), &lengths);
         let mut many = clients(&network, Layout { shards, ..Layout::default() }, &lengths);
         for world in [&mut one, &mut many] {
-            world.run_until(Time::from_secs(600));
+            world.run_until(Time::from_secs(600)).expect("time passes");
             assert_conserved(world);
             for client in [1, 2] {
                 let notes = world.node(client).borrow();
