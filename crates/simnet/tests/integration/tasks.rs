@@ -123,7 +123,8 @@ fn a_handle_of_a_task_that_is_over_does_nothing_to_the_next_one_in_its_place() {
             let second = host.spawn_for(async { 2 });
             first.abort();
             assert!(first.is_finished() && !second.task().is_finished());
-            notes.borrow_mut().push(second.await);
+            let said = second.await;
+            notes.borrow_mut().push(said);
         },
     );
     run_to_the_end(&mut world);
