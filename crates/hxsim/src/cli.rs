@@ -8,7 +8,7 @@ use clap::builder::Resettable;
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::sweep;
+use crate::{scenario, sweep};
 
 /// Runs scenarios of gossiping nodes in a deterministic network: one seed is one history, on every machine.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -25,6 +25,9 @@ pub enum Command {
     /// Run a scenario, once or many times, and say what came of it
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// Show what happened in a run, from a file that `hxsim run --trace-file` wrote
+    #[command(after_help = TRACE_EXAMPLES)]
+    Trace(Trace),
     /// Run every scenario of a directory and write what they answer
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
@@ -81,10 +84,52 @@ pub struct Run {
     /// Run it twice more, side by side and cut in different ways, and name the first event that differs
     #[arg(long)]
     pub verify: bool,
+    /// Also print what happened, a line an event: all, last:1000 or 10s..12s
+    #[arg(long, value_name = "WHICH", conflicts_with = "many")]
+    pub trace: Option<Kept>,
+    /// Write that to this file instead, for `hxsim trace` to show
+    #[arg(long, value_name = "FILE", requires = "trace")]
+    pub trace_file: Option<PathBuf>,
     /// Also write NAME.json and NAME.svg into this directory; of --seeds and -L NAME.sweep.json, .svg and .csv, and
     /// NAME.sweep.jsonl as runs end
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// The arguments of `hxsim trace`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Trace {
+    /// What `hxsim run --trace-file` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Of this node alone
+    #[arg(long, value_name = "N")]
+    pub node: Option<u32>,
+}
+
+/// Which events of a run are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept(pub simnet::Trace);
+
+impl FromStr for Kept {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let kept = match text.split_once("..") {
+            _ if text == "all" => Some(simnet::Trace::All),
+            Some((from, until)) => scenario::instant(from)
+                .zip(scenario::instant(until))
+                .filter(|(from, until)| from < until)
+                .map(|(from, until)| simnet::Trace::During(from, until)),
+            None => {
+                let count = text.strip_prefix("last:");
+                let count = count.and_then(|count| count.parse().ok());
+                count.map(simnet::Trace::Last)
+            }
+        };
+        kept.map(Self)
+            .ok_or("write `all`, `last:` and a number, or two times as in `10s..12s`, the first included and the second not")
+    }
 }
 
 /// The arguments of `hxsim report`.
@@ -295,6 +340,12 @@ there, tables too; without a value, as in fault.0= or network.loss=, what was th
 
 --seeds and -L say how many runs ended in which way, and of each figure the median and the 5th and 95th percentile by nearest rank (of fewer than twenty runs the least and the greatest), and the mean with its
 95 % confidence interval by Student's t. JSON has the interval of the median too, which holds for any distribution.";
+
+const TRACE_EXAMPLES: &str = "\
+Examples:
+  hxsim run sims/partition-heal.toml --trace 2s..2.1s
+  hxsim run sims/thousand.toml --trace all --trace-file thousand.trace
+  hxsim trace thousand.trace --node 17";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:

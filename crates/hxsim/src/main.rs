@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             command::sweep::run(&args, &console)
         }
         Command::Run(args) => command::run::run(&args, &console),
+        Command::Trace(args) => command::trace::trace(&args),
         Command::Report(args) => command::report::report(&args, &console),
         Command::Check(args) => command::check::check(&args, &console),
         Command::Figures => command::check::figures(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use simnet::{
-    DatagramModel, InvalidNetwork, Layout, Livelock, Network, NodeId, Time, TraceEvent,
+    DatagramModel, InvalidNetwork, Layout, Livelock, Network, NodeId, Time, Trace, TraceEvent,
     WaitingTask, WaitsFor, World,
 };
 
@@ -278,6 +278,8 @@ pub struct Difference {
     /// That event in the first world and in the second; `None`: there it did not happen. Both are `None` if a third run found no difference
     /// any more: then something outside the world, a clock or an unordered map, has entered it.
     pub events: (Option<TraceEvent>, Option<TraceEvent>),
+    /// What had happened to the node just before, in both.
+    pub before: Vec<TraceEvent>,
 }
 
 impl fmt::Display for Difference {
@@ -286,6 +288,7 @@ impl fmt::Display for Difference {
             node,
             after,
             events,
+            before,
         } = self;
         writeln!(
             f,
@@ -297,8 +300,14 @@ impl fmt::Display for Difference {
                 "  a third run found no difference: what differs comes from outside the world",
             );
         }
+        if !before.is_empty() {
+            writeln!(f, "  in both, before that:")?;
+        }
+        before
+            .iter()
+            .try_for_each(|event| writeln!(f, "    {event}"))?;
         let show = |event: &Option<TraceEvent>| match event {
-            Some(event) => event.to_string(),
+            Some(event) => format!("{event} [{:016x}]", event.digest),
             None => "nothing more happens to this node".into(),
         };
         writeln!(f, "  one shard: {}", show(first))?;
@@ -337,9 +346,9 @@ pub fn verify<P: Protocol>(
     graph: &Graph,
     mut watch: impl FnMut(Status) -> ControlFlow<()>,
 ) -> Result<Verification, InvalidNetwork> {
-    let mut equal_at = Time::ZERO;
+    let (mut context_from, mut equal_at) = (Time::ZERO, Time::ZERO);
     let settled = settled(scenario);
-    let mut worlds = pair(protocol, scenario, graph)?;
+    let mut worlds = pair(protocol, scenario, graph, Trace::Off)?;
     let mut lookouts = [(); 2].map(|()| Lookout::new(protocol, scenario));
     let mut livelocks = [None; 2];
     for now in checks(scenario) {
@@ -371,6 +380,7 @@ pub fn verify<P: Protocol>(
                     node: livelock.node,
                     after: equal_at,
                     events: (None, None),
+                    before: Vec::new(),
                 }),
             });
         }
@@ -378,15 +388,17 @@ pub fn verify<P: Protocol>(
         if one != parts {
             let node = (0..).zip(one.iter().zip(&parts)).find(|(_, (a, b))| a != b);
             let node = node.map_or(0, |(node, _)| node);
-            let found = first_difference(pair(protocol, scenario, graph)?, equal_at, now);
-            let (node, events) = found.unwrap_or((node, (None, None)));
-            return Ok(Verification::Different(Difference {
+            // From the check before, so that the difference has a history.
+            let trace = Trace::During(context_from, now);
+            let found = first_difference(pair(protocol, scenario, graph, trace)?, equal_at, now);
+            return Ok(Verification::Different(found.unwrap_or(Difference {
                 node,
                 after: equal_at,
-                events,
-            }));
+                events: (None, None),
+                before: Vec::new(),
+            })));
         }
-        equal_at = now;
+        (context_from, equal_at) = (equal_at, now);
         if worlds[0].is_quiet() {
             break;
         }
@@ -410,49 +422,59 @@ fn pair<'a, P: Protocol>(
     protocol: &'a P,
     scenario: &Scenario,
     graph: &'a Graph,
+    trace: Trace,
 ) -> Result<[World<'a, P::Node>; 2], InvalidNetwork> {
+    let whole = Layout {
+        trace,
+        ..Layout::default()
+    };
     let parts = Layout {
         shards: 3,
         reverse: true,
         windows: 2,
+        ..whole
     };
     Ok([
-        start(protocol, scenario, graph, Layout::default())?,
+        start(protocol, scenario, graph, whole)?,
         start(protocol, scenario, graph, parts)?,
     ])
 }
 
-type Diverging = (NodeId, (Option<TraceEvent>, Option<TraceEvent>));
-
-/// The earliest event between two checks that is not the same in both worlds.
-fn first_difference<T>(mut worlds: [World<'_, T>; 2], from: Time, to: Time) -> Option<Diverging> {
+/// The earliest event that is not the same in both worlds, which were equal at `from` and are so no more at `to`.
+fn first_difference<T>(mut worlds: [World<'_, T>; 2], from: Time, to: Time) -> Option<Difference> {
     let [one, parts] = worlds.each_mut().map(|world| {
         // What has come to no end has a trace up to there.
-        let _ = world.run_until(from);
-        world.begin_trace();
         let _ = world.run_until(to);
         world.trace()
     });
     let of_node = |trace: &[TraceEvent], node: NodeId| -> Vec<TraceEvent> {
-        let events = trace.iter().filter(|event| event.node() == node);
-        events.cloned().collect()
+        let events = trace.iter().filter(|event| event.node == node);
+        events.copied().collect()
     };
-    let mut nodes: Vec<_> = one.iter().chain(&parts).map(TraceEvent::node).collect();
+    let mut nodes: Vec<_> = one.iter().chain(&parts).map(|event| event.node).collect();
     nodes.sort_unstable();
     nodes.dedup();
     let diverging = nodes.into_iter().filter_map(|node| {
         let (one, parts) = (of_node(&one, node), of_node(&parts, node));
         let at = (0..one.len().max(parts.len())).find(|at| one.get(*at) != parts.get(*at))?;
-        let events = (one.get(at).cloned(), parts.get(at).cloned());
-        let time = [&events.0, &events.1]
-            .into_iter()
-            .flatten()
-            .map(TraceEvent::time);
-        Some((time.min(), node, events))
+        let events = (one.get(at).copied(), parts.get(at).copied());
+        let both = [&events.0, &events.1].into_iter().flatten();
+        let first = both.map(|event| event.time).min();
+        let before = one[at.saturating_sub(CONTEXT)..at].to_vec();
+        let difference = Difference {
+            node,
+            after: from,
+            events,
+            before,
+        };
+        Some((first, difference))
     });
-    let first = diverging.min_by_key(|(time, node, _)| (*time, *node));
-    first.map(|(_, node, events)| (node, events))
+    let first = diverging.min_by_key(|(time, found)| (*time, found.node));
+    first.map(|(_, found)| found)
 }
+
+/// So many events before a difference are shown.
+const CONTEXT: usize = 5;
 
 /// The world of a scenario, at its start.
 ///

@@ -11,7 +11,7 @@ use crate::life::Life;
 use crate::network::Plan;
 use crate::node::{Node, Side, Waiting};
 use crate::timers::{Due, TimerKey};
-use crate::trace::TraceEvent;
+use crate::trace::{Kept, TraceEvent, What};
 use crate::{Livelock, NodeId, Time};
 
 /// All state of a shard that simulated code reaches: its nodes, and the events underway to them.
@@ -48,8 +48,8 @@ pub(crate) struct Core {
     pub(crate) inbox: Arc<WakeInbox>,
     /// Wakers that nobody waits with any more: they are dropped as soon as the shard is not borrowed.
     pub(crate) retired: Vec<Waker>,
-    /// Every event since the trace was begun.
-    pub(crate) trace: Option<Vec<TraceEvent>>,
+    /// What is kept of what happens, if anything is.
+    pub(crate) trace: Option<Box<Kept>>,
 }
 
 /// Whether the node is there from the start.
@@ -107,7 +107,7 @@ impl Core {
             wakers: Vec::new(),
             inbox,
             retired: Vec::new(),
-            trace: None,
+            trace: Kept::new(plan.trace),
             plan,
         }
     }
@@ -327,34 +327,22 @@ impl Core {
         }
     }
 
-    /// Writes an event that is about to be handled into the trace.
-    pub(crate) fn trace_event(&mut self, event: &Event, digest: u64) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(TraceEvent {
-                time: event.time,
-                node: event.dest,
-                source: event.source,
-                kind: Some(event.record.kind),
-                slot: event.record.header.slot,
-                sequence: event.record.header.sequence,
-                length: event.record.length,
-                digest,
-            });
+    /// Writes something into the trace, if there is one.
+    #[inline]
+    pub(crate) fn note(&mut self, node: NodeId, what: impl FnOnce() -> What) {
+        if self.trace.is_some() {
+            self.note_down(node, what());
         }
     }
 
-    /// Writes a timer that is about to fire into the trace.
-    pub(crate) fn trace_timer(&mut self, node: NodeId, digest: u64) {
-        let time = self.now;
+    #[cold]
+    fn note_down(&mut self, node: NodeId, what: What) {
+        let (time, digest) = (self.now, self.node(node).digest);
         if let Some(trace) = &mut self.trace {
             trace.push(TraceEvent {
                 time,
                 node,
-                source: node,
-                kind: None,
-                slot: 0,
-                sequence: 0,
-                length: 0,
+                what,
                 digest,
             });
         }

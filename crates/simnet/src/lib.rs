@@ -36,8 +36,8 @@
 //! |---|---|
 //! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`DatagramModel`], [`Schedule`], [`Fault`], [`Impairment`], [`Lives`] |
 //! | say what links are like | [`Link`], [`Jitter`], [`Quantiles`], [`Bandwidth`], [`Access`], [`Regions`] |
-//! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`CarriedDatagrams`], [`TraceEvent`] |
-//! | write a node | [`Host`], [`Listener`], [`Stream`], [`DatagramSocket`], [`DatagramIo`], [`Sleep`] |
+//! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`CarriedDatagrams`], [`mod@trace`], [`WaitingTask`], [`Livelock`] |
+//! | write a node | [`Host`], [`Listener`], [`Stream`], [`DatagramSocket`], [`DatagramIo`], [`Sleep`], [`Task`], [`JoinHandle`] |
 //! | draw random numbers that stay what they are | [`draw`], [`fixed`] |
 //!
 //! # The order of events
@@ -112,6 +112,17 @@
 //!
 //! Several at once add up. Draws do not depend on them: what was lost without a chance of loss added is lost with it, too, and all else has the latency it had.
 //!
+//! # Tasks
+//!
+//! [`Host::spawn`] runs a future on a node, and gives a [`Task`] to wait for its end or to abort it; [`Host::spawn_for`] is for those whose output is wanted. Futures need nothing but
+//! the standard traits, and there is no current world that a thread would know of. Whatever a host or a stream promises may be dropped half-way, as `select` does, and nothing is lost by
+//! that. Which of several tasks that are ready runs first is drawn.
+//!
+//! A world in which nothing is scheduled any more ([`World::is_quiet`]) lists by [`World::waiting_tasks`] what each task waits for. Tasks that wake each other at one instant
+//! without end are a [`Livelock`]. A poll that never returns is out of reach: nobody can take a thread away from it.
+//!
+//! What happens can be kept, all of it or the last of it or that of some time, and shown or written: [`mod@trace`].
+//!
 //! # What leaks
 //!
 //! Determinism ends where code asks the machine: clocks (`Instant::now`), entropy (`rand::rng`, `RandomState`), threads, and
@@ -156,7 +167,7 @@ mod stuck;
 mod task;
 mod time;
 mod timers;
-mod trace;
+pub mod trace;
 mod transport;
 mod world;
 
@@ -175,7 +186,7 @@ pub use region::{Members, Region, Regions};
 pub use stream::Stream;
 pub use task::{JoinHandle, Livelock, Task, WaitingTask, WaitsFor};
 pub use time::Time;
-pub use trace::TraceEvent;
+pub use trace::{Trace, TraceEvent};
 pub use world::World;
 
 /// A node's number: nodes are numbered from 0 without gaps.

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use crate::impairment::{Impairments, Mangling, Passage};
 use crate::route::{Route, Routes};
+use crate::trace::Trace;
 use crate::{
     DatagramModel, Fault, Impairment, Link, Links, Lives, Misfit, NodeId, Regions, Schedule,
     StreamModel, Time,
@@ -137,6 +138,8 @@ pub struct Layout {
     pub reverse: bool,
     /// Cuts each window of the lookahead into this many; at least 1.
     pub windows: u32,
+    /// What is kept of what happens.
+    pub trace: Trace,
 }
 
 impl Default for Layout {
@@ -145,6 +148,7 @@ impl Default for Layout {
             shards: 1,
             reverse: false,
             windows: 1,
+            trace: Trace::Off,
         }
     }
 }
@@ -226,6 +230,7 @@ pub(crate) struct Plan {
     impairments: Impairments,
     pub(crate) lives: Lives,
     pub(crate) most_polls: u32,
+    pub(crate) trace: Trace,
 }
 
 #[derive(Debug)]
@@ -266,6 +271,7 @@ impl Plan {
             impairments: Impairments::new(&network.faults, network.nodes, network.seed),
             lives: network.faults.lives(),
             most_polls: network.most_polls,
+            trace: layout.trace,
         })
     }
 

@@ -14,6 +14,7 @@ use crate::event::{Event, FAULT, Header, Kind, Record};
 use crate::executor::WakeInbox;
 use crate::network::Plan;
 use crate::timers::TimerKey;
+use crate::trace::What;
 use crate::{Fault, Host, Livelock, NodeId, Time};
 
 /// Some of the nodes, with all that is underway to them. A world is one shard or many; each runs a window alone, then they trade
@@ -189,6 +190,9 @@ impl<T> Shard<T> {
         let mut core = self.core.borrow_mut();
         let window = std::mem::take(&mut core.window);
         core.calendar.put_back(index, window);
+        if let Some(trace) = &mut core.trace {
+            trace.close_window();
+        }
     }
 
     /// Runs the nodes in turn, and counts the places that were handled.
@@ -246,8 +250,8 @@ impl<T> Shard<T> {
                     core.events += 1;
                     let node = core.node(id);
                     node.digest = fold(node.digest, mix(at.as_nanos()));
-                    let (digest, due) = (node.digest, node.timers.remove((at, number)));
-                    core.trace_timer(id, digest);
+                    let due = node.timers.remove((at, number));
+                    core.note(id, || What::Timer);
                     if let Some(due) = due {
                         core.fire(id, due);
                     }
@@ -375,9 +379,7 @@ fn handle(core: &mut Core, event: &Event, payload: Span) {
     let digest = fold_bytes(fold(fold(digest, what), place), core.window.bytes(payload));
     core.node(event.dest).digest = digest;
     core.events += 1;
-    if core.trace.is_some() {
-        core.trace_event(event, digest);
-    }
+    core.note(event.dest, || What::arrival(event));
     core.receive(event, payload);
 }
 

@@ -11,7 +11,7 @@ use crate::network::Plan;
 use crate::node::Carried;
 use crate::shard::{AT_A_STRETCH, Shard, Start};
 use crate::time::nanos;
-use crate::trace::TraceEvent;
+use crate::trace::{Kept, TraceEvent};
 use crate::{Host, InvalidNetwork, Layout, Livelock, Network, NodeId, Time, WaitingTask};
 
 /// A network that runs. `T` is what the application keeps of each node, to look at it from outside; `'a` is how long what starts nodes lives.
@@ -334,21 +334,15 @@ impl<'a, T> World<'a, T> {
         self.shards.iter().map(shard).sum()
     }
 
-    /// Keeps every event from now on; see [`World::trace`].
-    pub fn begin_trace(&mut self) {
-        for shard in &self.shards {
-            shard.core_mut().trace = Some(Vec::new());
-        }
-    }
-
-    /// The events since [`World::begin_trace`], node by node, each node's in the order in which it handled them.
+    /// What was kept of what happened, as the [`Layout`] asked for it: by time and node, each node's events in the order in which it handled them.
     pub fn trace(&self) -> Vec<TraceEvent> {
-        let mut events = Vec::new();
-        for shard in &self.shards {
-            events.extend(shard.core().trace.iter().flatten().cloned());
-        }
-        events.sort_by_key(TraceEvent::node);
-        events
+        let shards = self.shards.iter();
+        let kept = shards.flat_map(|shard| {
+            let core = shard.core();
+            let events = core.trace.iter().flat_map(|trace| &trace.events);
+            events.copied().collect::<Vec<_>>()
+        });
+        Kept::merge(self.plan.trace, kept.collect())
     }
 
     fn per_node<V>(&self, value: impl Fn(&crate::node::Node) -> V) -> Vec<V> {

@@ -5,6 +5,7 @@ pub(crate) mod new;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sweep;
+pub(crate) mod trace;
 mod watch;
 
 use std::fmt::Display;
@@ -93,10 +94,10 @@ fn results(directory: &Path, report: &Report) -> [(PathBuf, String); 2] {
     [(path("json"), report.json()), (path("svg"), report.svg())]
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)
-        .and_then(|()| fs::write(path, text))
+        .and_then(|()| fs::write(path, content))
         .map_err(|error| Failure::io(path, &error))
 }
 

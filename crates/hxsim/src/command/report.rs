@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use hxsim::cli;
 use hxsim::report::{Outcome, Report, table, worst};
 use hxsim::scenario::{Baseline, Scenario};
+use simnet::Trace;
 
 use super::run::simulate;
 use super::{Failure, NOT_DETERMINISTIC, NOTHING_SELECTED, prepare, print, results, write};
@@ -79,7 +80,7 @@ fn load_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, Failure> {
 /// What comes of a scenario, and whether all of it was published at one instant.
 fn answer(path: &Path, scenario: &Scenario, console: &Console) -> Result<(Report, bool), Failure> {
     let (graph, gossip) = prepare(path, scenario)?;
-    let (report, _) = simulate(path, scenario, &graph, &gossip, console)?;
+    let (report, _) = simulate(path, scenario, (&graph, &gossip), Trace::Off, console)?;
     let items = gossip.items();
     let instant = items.iter().all(|item| item.at == items[0].at);
     Ok((report, instant))

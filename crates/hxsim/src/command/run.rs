@@ -9,7 +9,9 @@ use hxsim::scenario::Scenario;
 use hxsim::sweep::{self, Row};
 use hxsim::topology::Graph;
 use simnet::Layout;
+use simnet::trace::{self, Trace};
 
+use super::trace::text;
 use super::watch::Watcher;
 use super::{Failure, NOT_DETERMINISTIC, prepare, print, results, warn, write};
 use crate::Console;
@@ -21,8 +23,20 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     let (graph, gossip) = prepare(&args.scenario, &scenario)?;
     warn(&args.scenario, &scenario, (&graph, &gossip), 1, console);
     let began = console.elapsed();
-    let (mut report, run) = simulate(&args.scenario, &scenario, &graph, &gossip, console)?;
+    let kept = args.trace.map_or(Trace::Off, |kept| kept.0);
+    if kept != Trace::Off && args.trace_file.is_none() && args.format != Format::Human {
+        let message = "error: --trace prints lines for people, which would stand among those of --format: write them to a --trace-file";
+        return Err(Failure::usage(message));
+    }
+    let (mut report, run) = simulate(&args.scenario, &scenario, (&graph, &gossip), kept, console)?;
     let wall = console.elapsed() - began;
+    if kept != Trace::Off {
+        let events = run.world.trace();
+        match &args.trace_file {
+            Some(path) => write(path, trace::encode(&events))?,
+            None => print(&text(events.iter()))?,
+        }
+    }
     if let Some(directory) = &args.out {
         for (path, text) in results(directory, &report) {
             write(&path, &text)?;
@@ -56,12 +70,16 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
 pub(super) fn simulate<'a>(
     path: &Path,
     scenario: &Scenario,
-    graph: &'a Graph,
-    gossip: &'a Gossip,
+    (graph, gossip): (&'a Graph, &'a Gossip),
+    trace: Trace,
     console: &Console,
 ) -> Result<(Report, Run<'a, Gossip>), Failure> {
     let mut watcher = Watcher::new(console);
-    let run = run::run(gossip, scenario, graph, Layout::default(), |status| {
+    let layout = Layout {
+        trace,
+        ..Layout::default()
+    };
+    let run = run::run(gossip, scenario, graph, layout, |status| {
         watcher.look(|machine| progress::run(&scenario.name, &status, machine))
     });
     watcher.clear();

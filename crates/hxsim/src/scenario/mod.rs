@@ -39,6 +39,8 @@ use crate::expect::Expectation;
 use crate::topology::{Graph, Topology};
 use crate::workload::Workload;
 
+pub(crate) use self::quantity::instant;
+
 /// Everything that decides a run: the same scenario is the same history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {

@@ -239,6 +239,12 @@ pub(super) fn duration(value: &Value) -> Result<Duration, Wrong> {
     Ok(Duration::from_nanos(number))
 }
 
+/// An instant that is written as a duration since the start.
+pub(crate) fn instant(text: &str) -> Option<Time> {
+    let ns = scaled_wide(text, &DURATIONS)?;
+    ns.try_into().ok().map(Time::from_nanos)
+}
+
 /// A duration that is not zero.
 pub(super) fn positive_duration(value: &Value) -> Result<Duration, Wrong> {
     let duration = duration(value)?;

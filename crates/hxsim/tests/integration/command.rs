@@ -205,6 +205,57 @@ fn verification_prints_the_digest_that_the_report_has() {
 }
 
 #[test]
+fn a_trace_is_printed_or_written_and_shown() {
+    let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sims/hello.toml");
+    let printed = stdout(&run(&hello, &["--trace", "15ms..35ms"]));
+    let expected = "\
+20ms node 0: accepted by node 1
+20ms node 0: data from node 1, stream 0, segment 1, 138 bytes
+30ms node 1: data from node 0, stream 0, segment 1, 52 bytes
+30ms node 1: data from node 0, stream 0, segment 2, 91 bytes
+✓ converged at 40 ms  hello";
+    assert!(printed.starts_with(expected), "{printed}");
+
+    let file = directory("trace").join("hello.trace");
+    let file = file.display().to_string();
+    let arguments = [
+        "--trace",
+        "last:3",
+        "--trace-file",
+        &file,
+        "--format",
+        "json",
+    ];
+    let output = run(&hello, &arguments);
+    assert_eq!(json(&output)["outcome"], "converged");
+    let shown = |arguments: &[&str]| {
+        let output = hxsim().arg("trace").args(arguments).output();
+        output.expect("the command runs")
+    };
+    let of_node = stdout(&shown(&[&file, "--node", "1"]));
+    assert_eq!(of_node.lines().count(), 2, "{of_node}");
+    assert!(printed.contains(&of_node), "{of_node}");
+
+    let output = shown(&[&hello.display().to_string()]);
+    assert_eq!(code(&output), Some(2));
+    assert!(
+        stderr(&output).ends_with("hello.toml: it is no trace: it does not begin with `hxtrace`\n")
+    );
+    for wrong in ["some", "last:few", "2s..1s", "1..2"] {
+        let output = run(&hello, &["--trace", wrong]);
+        assert_eq!(code(&output), Some(2), "{wrong}");
+        assert!(
+            stderr(&output).contains("write `all`, `last:` and a number"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let output = run(&hello, &["--trace", "all", "--format", "json"]);
+    assert_eq!(code(&output), Some(2));
+    assert!(stderr(&output).contains("--trace-file"));
+}
+
+#[test]
 fn results_are_written_checked_and_missed() {
     let sims = directory("results");
     let output = report(&sims, &[]);

@@ -132,6 +132,10 @@ fn bytes_that_differ_are_found_where_they_arrive() {
         without_digests(&difference),
         format!(
             "node 3 has two histories; they were still equal at 200ms\n  \
+               in both, before that:\n    \
+                 250ms node 3: timer\n    \
+                 260ms node 3: dial from node 2 to port 7\n    \
+                 270ms node 3: accepted by node 4\n  \
                one shard: {event}\n  \
                in parts:  {event}\n  \
                the same event, but with another content"
@@ -152,4 +156,72 @@ fn what_cannot_be_shown_again_is_said_to_come_from_outside() {
         "node 2 has two histories; they were still equal at 200ms\n  \
          a third run found no difference: what differs comes from outside the world"
     );
+}
+
+/// Each node greets the others, in the order of a map that has none.
+struct Greetings;
+
+impl Protocol for Greetings {
+    type Node = Rc<Cell<usize>>;
+    type Snapshot = usize;
+
+    #[expect(
+        clippy::disallowed_types,
+        reason = "its order differs from run to run, which is what has to be found"
+    )]
+    fn start(&self, host: Host, seat: Seat<'_>) -> Self::Node {
+        let greeted = Rc::new(Cell::new(0));
+        let (count, socket) = (greeted.clone(), host.bind(7).expect("it is free"));
+        let others: std::collections::HashMap<_, _> =
+            seat.neighbours.iter().map(|peer| (*peer, ())).collect();
+        host.clone().spawn(async move {
+            host.sleep(Duration::from_millis(250)).await;
+            for (number, peer) in (0_u8..).zip(others.keys()) {
+                // The later ones are greeted with more words.
+                let words = vec![0; usize::from(number)];
+                socket.send_to(*peer, 7, &words).expect("it is short");
+            }
+            loop {
+                socket.recv_from(&mut []).await;
+                count.set(count.get() + 1);
+            }
+        });
+        greeted
+    }
+
+    fn snapshot(&self, node: &Self::Node) -> usize {
+        node.get()
+    }
+
+    fn progress(&self, nodes: &[(NodeId, usize)]) -> Progress {
+        let have = nodes.iter().map(|(_, greeted)| *greeted as u64).sum();
+        Progress { have, of: 90 }
+    }
+}
+
+#[test]
+fn an_unordered_map_is_found_with_what_was_equal_before() {
+    let scenario = Scenario {
+        topology: hxsim::topology::Topology::Complete,
+        ..Scenario::new(10)
+    };
+    let verified = trial::verify(&Greetings, &scenario).expect("a valid network");
+    let difference =
+        verified.expect_err("two maps of nine have the same order once in a very long time");
+    assert_eq!(difference.after, Time::from_millis(200));
+    let told = without_digests(&difference);
+    let lines: Vec<_> = told.lines().collect();
+    let node = difference.node;
+    assert_eq!(
+        lines[0],
+        format!("node {node} has two histories; they were still equal at 200ms")
+    );
+    assert_eq!(lines[1], "  in both, before that:", "{told}");
+    assert_eq!(lines[2], format!("    250ms node {node}: timer"), "{told}");
+    let (first, second) = difference.events;
+    let datagram = |event: Option<simnet::TraceEvent>| match event.map(|event| event.what) {
+        Some(simnet::trace::What::Datagram { from, bytes, .. }) => (from, bytes),
+        other => panic!("{other:?}"),
+    };
+    assert_ne!(datagram(first), datagram(second), "{told}");
 }

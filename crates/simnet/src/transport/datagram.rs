@@ -11,6 +11,7 @@ use crate::impairment::{Mangling, Passage};
 use crate::node::Waiting;
 use crate::route::Route;
 use crate::time::nanos;
+use crate::trace::What;
 
 const LOSS: Purpose = Purpose::new("simnet.datagram_loss");
 const JITTER: Purpose = Purpose::new("simnet.datagram_jitter");
@@ -100,7 +101,7 @@ impl Core {
             !powerless && !chance_of(loss, || draw(seed, LOSS, link, number))
         });
         let Some(passage) = passage else {
-            self.make_datagrams(source).carried.lost += 1;
+            self.lose_datagram(source, dest, payload);
             return;
         };
         let mangling = self.plan.mangling(source, dest, passage.left);
@@ -136,7 +137,7 @@ impl Core {
         }
         let arrival = passage.left + passage.delay + Duration::from_nanos(delay);
         if self.plan.lives.is_deaf(transit.dest, arrival) {
-            self.make_datagrams(transit.source).carried.lost += 1;
+            self.lose_datagram(transit.source, transit.dest, transit.payload);
             return;
         }
         let header = Header {
@@ -154,6 +155,12 @@ impl Core {
         } else {
             self.emit(arrival, dest, source, Kind::Datagram, header, payload);
         }
+    }
+
+    fn lose_datagram(&mut self, source: NodeId, dest: NodeId, payload: &[u8]) {
+        self.make_datagrams(source).carried.lost += 1;
+        let bytes = payload.len() as u32;
+        self.note(source, || What::Lost { to: dest, bytes });
     }
 
     /// A datagram has arrived.

@@ -7,6 +7,7 @@ use crate::end::{End, Segment, State, Waiter, WriterIs};
 use crate::event::{Header, Kind};
 use crate::node::{Side, StaleAnswer};
 use crate::timers::Due;
+use crate::trace::What;
 use crate::{NodeId, Probability, Time};
 
 const JITTER: Purpose = Purpose::new("simnet.jitter");
@@ -115,6 +116,9 @@ impl Core {
         let powerless = self.plan.lives.crashes_within(id, self.now, left);
         let passage = self.plan.passage(id, peer, left);
         let passage = passage.filter(|_| !powerless);
+        if attempt > 0 {
+            self.note(id, || What::SentAgain { to: peer, bytes });
+        }
         let node = self.node(id);
         let counter = (u64::from(sequence) << 16) | u64::from(attempt.min(0xffff));
         if kind == Kind::Data {
@@ -126,6 +130,7 @@ impl Core {
         let lost = |loss| chance_of(loss, || draw(seed, LOSS, owner, counter));
         let Some(passage) = passage.filter(|it| !lost(route.loss.or(it.loss))) else {
             node.carried.lost += 1;
+            self.note(id, || What::Lost { to: peer, bytes });
             return Err(left);
         };
         let jitter = || draw(seed, JITTER, owner, counter);
@@ -134,6 +139,7 @@ impl Core {
         let arrival = last_arrival.max(arrival);
         if self.plan.lives.is_deaf(peer, arrival) {
             self.node(id).carried.lost += 1;
+            self.note(id, || What::Lost { to: peer, bytes });
             return Err(left);
         }
         let end = &mut self.node(id).ends[slot as usize];
@@ -267,6 +273,7 @@ impl Core {
         let passes = passage.is_some_and(|it| !lost(route.loss.or(it.loss)));
         if !passes || !self.emit_reset(id, peer, header) {
             self.node(id).carried.lost += 1;
+            self.note(id, || What::Lost { to: peer, bytes: 0 });
             return false;
         }
         true

@@ -14,5 +14,6 @@ mod sockets;
 mod streams;
 mod tasks;
 mod timers;
+mod traces;
 mod web;
 mod world;

@@ -199,7 +199,7 @@ proptest! {
         scripts in scripts(),
     ) {
         let mut histories = Vec::new();
-        let layouts = [Layout::default(), Layout { shards: 2, reverse: true, windows: 2 }];
+        let layouts = [Layout::default(), Layout { shards: 2, reverse: true, windows: 2, ..Layout::default() }];
         for layout in layouts {
             let mut world = both_dial(seed, faults.clone(), scripts.clone(), layout);
             for second in [1, 5, 20, 1_000] {
