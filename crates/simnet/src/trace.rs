@@ -56,6 +56,7 @@ impl fmt::Display for TraceEvent {
             Some(Kind::Leave) => "left",
             Some(Kind::Crash) => "crashed",
             Some(Kind::Datagram) => "datagram",
+            Some(Kind::LoseDisk) => "lost its disk",
         };
         write!(f, "{} node {}: {what}", self.time, self.node)?;
         if self.source == FAULT {
