@@ -1,8 +1,12 @@
-//! A node that shares a directory: `node --listen ADDR [--peer ADDR]... --dir DIR [--until N] [--stdin] [--report FILE]`, until it is stopped by Ctrl-C.
+//! A node that shares a directory: `node --listen ADDR [--peer ADDR]... --dir DIR [--log DIR] [--until N] [--stdin] [--report FILE]`, until it is stopped
+//! by Ctrl-C.
 //!
 //! It publishes the files that lie in DIR, and fetches what its peers and theirs have. What came lies in DIR/.received, each
 //! body under its hash, and is published again when the node is started again. The first line that it prints is the
 //! address on which it listens; then follows a line for each body: its hash, and the file or the peer that it is from.
+//!
+//! With `--log DIR` it keeps all that it holds in one log, DIR/log, in place of DIR/.received: what is in there is there after a loss of power, and its peers
+//! offer it what is new alone.
 //!
 //! With `--until N` it ends once it holds N hashes and nobody has wanted anything of it for six seconds.
 //!
@@ -35,8 +39,7 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
-const USAGE: &str =
-    "usage: node --listen ADDR [--peer ADDR]... --dir DIR [--until N] [--stdin] [--report FILE]";
+const USAGE: &str = "usage: node --listen ADDR [--peer ADDR]... --dir DIR [--log DIR] [--until N] [--stdin] [--report FILE]";
 
 const HELP: &str = "\
 Shares the files of a directory with peers, and theirs, until it is stopped by Ctrl-C.
@@ -44,6 +47,7 @@ Shares the files of a directory with peers, and theirs, until it is stopped by C
   --listen ADDR   where peers may dial, such as 127.0.0.1:4000; port 0 is any that is free
   --peer ADDR     a peer to dial; may be repeated
   --dir DIR       the directory; what comes lies in DIR/.received, each body under its hash
+  --log DIR       keep all that is held in DIR/log, which is synced, and begin with it; nothing is written into .received then
   --until N       end once it holds N hashes and nobody has wanted anything of it for six seconds
   --stdin         dial and accept nobody before the first line of standard input, and end with it
   --report FILE   at the end write one JSON document of what was sent, and how and when each body came
@@ -62,6 +66,7 @@ struct Options {
     listen: SocketAddr,
     peers: Vec<SocketAddr>,
     dir: PathBuf,
+    log: Option<PathBuf>,
     until: Option<usize>,
     stdin: bool,
     report: Option<PathBuf>,
@@ -94,16 +99,25 @@ fn main() -> ExitCode {
 
 async fn run(options: &Options) -> io::Result<()> {
     let listening = TokioHost::listen(options.listen).await;
-    let host = listening.map_err(|error| at(options.listen, "cannot listen", &error))?;
-    let config = config();
+    let mut host = listening.map_err(|error| at(options.listen, "cannot listen", &error))?;
+    let mut config = config();
     let received = options.dir.join(".received");
-    fs::create_dir_all(&received)
-        .map_err(|error| at(received.display(), "cannot create", &error))?;
+    if let Some(dir) = &options.log {
+        create_dir(dir)?;
+        let path = dir.join("log");
+        let opened = host.with_log(&path);
+        host = opened.map_err(|error| at(path.display(), "cannot open", &error))?;
+        config.durable = true;
+    } else {
+        create_dir(&received)?;
+    }
 
     let mut out = io::stdout();
     writeln!(out, "{}", host.address())?;
     let mut bodies = read_dir(&options.dir, &config)?;
-    bodies.extend(read_dir(&received, &config)?);
+    if options.log.is_none() {
+        bodies.extend(read_dir(&received, &config)?);
+    }
     for (hash, path, _) in &bodies {
         writeln!(out, "{hash} is {}", path.display())?;
     }
@@ -114,6 +128,10 @@ async fn run(options: &Options) -> io::Result<()> {
     let enough = config.stall + MARGIN;
     let (began, began_unix) = (host.now(), SystemTime::now());
     let node = Node::start(host, config, dialled(options.peers.iter().copied()));
+    node.ready().await;
+    for hash in node.hashes() {
+        writeln!(out, "{hash} is in the log")?;
+    }
     node.publish_all(bodies.into_iter().map(|(hash, _, body)| (hash, body)));
 
     let (mut seen, mut sent, mut quiet) = (0, node.sent(), Duration::ZERO);
@@ -121,7 +139,9 @@ async fn run(options: &Options) -> io::Result<()> {
         for record in node.news(seen) {
             seen += 1;
             if let (Some(from), Some(body)) = (record.from, node.body(&record.hash)) {
-                write_body(&received, &record.hash, &body)?;
+                if options.log.is_none() {
+                    write_body(&received, &record.hash, &body)?;
+                }
                 writeln!(out, "{} from {from}", record.hash)?;
             }
         }
@@ -187,6 +207,10 @@ fn report(node: &Node<TokioHost>, began: Duration, began_unix: SystemTime) -> Va
     })
 }
 
+fn create_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir).map_err(|error| at(dir.display(), "cannot create", &error))
+}
+
 /// The files of a directory, in the order of their names.
 fn read_dir(dir: &Path, config: &Config) -> io::Result<Vec<File>> {
     let unreadable = |path: &Path, error: &_| at(path.display(), "cannot read", error);
@@ -237,7 +261,7 @@ impl Options {
     /// `None`: help is wanted.
     fn read(mut args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let (mut listen, mut peers, mut dir) = (None, Vec::new(), None);
-        let (mut until, mut stdin, mut report) = (None, false, None);
+        let (mut log, mut until, mut stdin, mut report) = (None, None, false, None);
         while let Some(option) = args.next() {
             let mut value = || args.next().ok_or(format!("{option} lacks its value"));
             match option.as_str() {
@@ -245,6 +269,7 @@ impl Options {
                 "--listen" => listen = Some(address(&option, &value()?)?),
                 "--peer" => peers.push(address(&option, &value()?)?),
                 "--dir" => dir = Some(PathBuf::from(value()?)),
+                "--log" => log = Some(PathBuf::from(value()?)),
                 "--until" => {
                     let value = value()?;
                     let wrong = format!("--until {value}: not a number of hashes, such as 10");
@@ -259,6 +284,7 @@ impl Options {
             listen: listen.ok_or("--listen ADDR is missing, for example --listen 127.0.0.1:0")?,
             peers,
             dir: dir.ok_or("--dir DIR is missing, the directory to share")?,
+            log,
             until,
             stdin,
             report,

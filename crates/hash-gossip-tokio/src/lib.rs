@@ -46,7 +46,7 @@
 //! As long as the [`LocalSet`](tokio::task::LocalSet) in which it was started; its sockets are closed once its handles are dropped too. It
 //! says no farewell, and needs none: who wants to deliver what others have asked of it waits until it
 //! [is idle](hash_gossip::Node::is_idle) and has been for a while. Bodies are kept in memory: who starts a node anew publishes
-//! anew what it shall hold.
+//! anew what it shall hold, unless it has a log ([`TokioHost::with_log`], [`Config::durable`]), which it reads when it starts.
 //!
 //! # Whom a node trusts
 //!
@@ -60,20 +60,25 @@
 //! As in a `main.rs`, here the clock is read and entropy is drawn: the one as times since the host began, the other once,
 //! as a seed. Nodes get both from their host alone.
 
+mod log;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hash_gossip::{Config, Host, Neighbour, NoDisk, Scratch};
+use hash_gossip::{Config, Host, Neighbour, Scratch};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
+
+pub use log::LogFile;
 
 /// A listening socket, and what else a node needs of the world. It is the host of one node.
 ///
@@ -91,6 +96,8 @@ struct Shared {
     start: Instant,
     /// Every other generator is seeded by this one.
     rng: RefCell<ChaCha8Rng>,
+    /// Until its node takes it.
+    log: RefCell<LogFile>,
     scratch: Rc<Scratch>,
 }
 
@@ -108,11 +115,22 @@ impl TokioHost {
             address,
             start: now(),
             rng: RefCell::new(ChaCha8Rng::from_seed(seed()?)),
+            log: RefCell::default(),
             scratch: Rc::default(),
         };
         Ok(Self {
             shared: Rc::new(shared),
         })
+    }
+
+    /// The same, with a log: a file in which a node keeps what it holds if [`Config::durable`] says so, and finds it when it is started anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LogFile::open`].
+    pub fn with_log(self, path: &Path) -> io::Result<Self> {
+        self.shared.log.replace(LogFile::open(path)?);
+        Ok(self)
     }
 }
 
@@ -139,7 +157,7 @@ impl Host for TokioHost {
     type Address = SocketAddr;
     type Stream = Compat<TcpStream>;
     type Rng = ChaCha8Rng;
-    type Disk = NoDisk;
+    type Disk = LogFile;
 
     fn address(&self) -> SocketAddr {
         self.shared.address
@@ -170,8 +188,8 @@ impl Host for TokioHost {
         ChaCha8Rng::from_rng(&mut *self.shared.rng.borrow_mut())
     }
 
-    fn disk(&self) -> NoDisk {
-        NoDisk
+    fn disk(&self) -> LogFile {
+        self.shared.log.take()
     }
 
     fn scratch(&self) -> Rc<Scratch> {

@@ -258,6 +258,25 @@ impl<A, K: Default> Catalogue<A, K> {
         *receipts = receipts.saturating_add(1);
     }
 
+    /// How many hashes have become held so far.
+    pub(crate) const fn journal_len(&self) -> usize {
+        self.journal.len()
+    }
+
+    /// How many had become held before this one, if it is held.
+    pub(crate) fn place(&self, hash: &Hash) -> Option<usize> {
+        let entry = &self.entries[self.number(hash)?.index()];
+        entry.body.as_ref().map(|_| entry.held as usize)
+    }
+
+    /// What has become held since so many had, and still is.
+    pub(crate) fn held_since(&self, since: usize) -> impl Iterator<Item = (Hash, &Rc<[u8]>)> {
+        self.journal[since..].iter().filter_map(|held| {
+            let entry = &self.entries[held.number.index()];
+            Some((entry.hash(), entry.body.as_ref()?))
+        })
+    }
+
     /// The hashes that are held, in order.
     pub(crate) fn held(&self) -> impl Iterator<Item = Hash> {
         self.held_in_order().map(|(hash, _)| hash)

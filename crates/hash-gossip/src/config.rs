@@ -25,6 +25,9 @@ pub struct Config {
     pub max_offers: u32,
     /// So many neighbours that were not named at the start may connect: each costs memory.
     pub max_strangers: usize,
+    /// Whether the node keeps what it holds on the [disk](crate::Host::disk) of its host, and holds that again when it is started anew. It then
+    /// dials and accepts nobody before the disk was read.
+    pub durable: bool,
     /// What one connection accepts.
     pub limits: Arc<Limits>,
 }
@@ -53,6 +56,7 @@ impl Default for Config {
             max_unfinished: 256 << 20,
             max_offers: 1 << 20,
             max_strangers: 0,
+            durable: false,
             limits: Arc::default(),
         }
     }

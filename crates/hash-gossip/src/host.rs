@@ -61,15 +61,18 @@ pub trait Host: Clone + 'static {
 
 /// A log of bytes that outlives the process: what was synced is there after a crash, of the rest any beginning.
 ///
-/// A node keeps its bodies in memory; this is the interface of what it will keep beyond that.
+/// A node with [`Config::durable`](crate::Config::durable) keeps there what it holds, beside its memory, and reads it when it starts.
 pub trait Disk: 'static {
-    /// Adds bytes at the end of the log.
+    /// Adds bytes at the end of the log. If that fails, a beginning of them may be there.
     fn append(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>>;
 
     /// Reads from `offset` on into `buffer`; returns how many bytes there were, 0 at the end of the log.
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>>;
 
-    /// Is done once all that was appended is durable.
+    /// Cuts the log off behind so many bytes, which it has at least.
+    fn truncate(&mut self, length: u64) -> impl Future<Output = io::Result<()>>;
+
+    /// Is done once all that was appended or cut off is durable. If that fails, nothing is known of what was not durable before.
     fn sync(&mut self) -> impl Future<Output = io::Result<()>>;
 }
 
@@ -84,6 +87,10 @@ impl Disk for NoDisk {
 
     async fn read(&mut self, _offset: u64, _buffer: &mut [u8]) -> io::Result<usize> {
         Ok(0)
+    }
+
+    async fn truncate(&mut self, _length: u64) -> io::Result<()> {
+        Ok(())
     }
 
     async fn sync(&mut self) -> io::Result<()> {

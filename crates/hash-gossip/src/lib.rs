@@ -37,6 +37,12 @@
 //! three latencies a hop. When nothing goes wrong every node receives every body once, and every edge carries its
 //! name once, or twice if two announcements cross.
 //!
+//! # What is durable
+//!
+//! With [`Config::durable`] a node keeps a log on the [`Disk`] of its host: every body that becomes held, and the name of every one that it lets go of. It reads
+//! it when it starts, cuts off what a crash has torn, and holds what it says. A body is spread before it is durable; [`Node::is_durable`] says when it is. The log
+//! only grows: nothing is ever taken out of it.
+//!
 //! # Map
 //!
 //! | | |
@@ -58,7 +64,9 @@ mod catalogue;
 mod config;
 mod dial;
 mod download;
+mod durable;
 mod host;
+mod log;
 mod nanos;
 mod neighbour;
 mod node;

@@ -1,5 +1,7 @@
 use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -53,11 +55,39 @@ impl<H: Host, S: Strategy> Node<H, S> {
         let state = State::new(host.clone(), config.into(), strategy, neighbours);
         let state = RefCell::new(state);
         let shared = Rc::new(Shared { host, state });
-        shared.host.spawn(task::accept(Rc::clone(&shared)));
-        shared.host.spawn(task::time(Rc::clone(&shared)));
-        // The first dials wait among the errands.
-        shared.with(|_| ());
+        if shared.state.borrow().durable.is_some() {
+            let disk = shared.host.disk();
+            shared.host.spawn(task::keep(Rc::clone(&shared), disk));
+        } else {
+            shared.open();
+        }
         Self { shared }
+    }
+
+    /// Is done once the node holds what its disk had kept; at once if it keeps nothing there. What is published before is held from then on.
+    ///
+    /// While the disk cannot be read this is tried again and again: [`disk_trouble`](Self::disk_trouble) says why it cannot.
+    pub async fn ready(&self) {
+        poll_fn(|cx| self.shared.with(|state| state.poll_ready(cx))).await;
+    }
+
+    /// Whether this hash is held, and will be after a crash: its body is durable on the disk.
+    pub fn is_durable(&self, hash: &Hash) -> bool {
+        self.look(|state| state.is_durable(hash))
+    }
+
+    /// Whether this hash was held, and let go of by [`evict`](Self::evict).
+    pub fn has_evicted(&self, hash: &Hash) -> bool {
+        self.look(|state| {
+            let number = state.catalogue.number(hash);
+            number.is_some_and(|number| state.catalogue.was_evicted(number))
+        })
+    }
+
+    /// Why the disk could not be read or written the last time, if that is yet to be made good. A node whose disk is full goes on with what it has in
+    /// memory, and tries again.
+    pub fn disk_trouble(&self) -> Option<Rc<io::Error>> {
+        self.look(|state| state.durable.as_ref()?.trouble.clone())
     }
 
     /// Holds a body from now on, and offers it to the neighbours. Returns its hash.
@@ -152,8 +182,8 @@ impl<H: Host, S: Strategy> Node<H, S> {
         self.look(|state| state.strategy.in_flight())
     }
 
-    /// Whether nothing is under way: no hash is requested that is not yet here, and all that peers have asked for and all
-    /// that there is to tell them is with the transport.
+    /// Whether nothing is under way: no hash is requested that is not yet here, all that peers have asked for and all
+    /// that there is to tell them is with the transport, and what is to be durable is so.
     pub fn is_idle(&self) -> bool {
         self.look(|state| state.strategy.in_flight() == 0 && state.has_said_all())
     }
@@ -227,6 +257,13 @@ impl<H: Host, S: Strategy> fmt::Debug for Node<H, S> {
 }
 
 impl<H: Host, S: Strategy> Shared<H, S> {
+    /// Dials neighbours and accepts them from now on.
+    pub(crate) fn open(self: &Rc<Self>) {
+        self.host.spawn(task::accept(Rc::clone(self)));
+        self.host.spawn(task::time(Rc::clone(self)));
+        self.with(State::dial_all);
+    }
+
     /// Works on the state, and then does what must not be done while it is borrowed: streams that are dropped and
     /// foreign wakers may run any code, and a host may look at the node when it is given a task.
     pub(crate) fn with<T>(self: &Rc<Self>, work: impl FnOnce(&mut State<H, S>) -> T) -> T {

@@ -2,6 +2,7 @@
 
 mod actions;
 mod links;
+mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
@@ -15,7 +16,9 @@ use rand::Rng as _;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::download::{Downloads, Room};
+use crate::durable::Durable;
 use crate::host::Host;
+use crate::log::Entry;
 use crate::neighbour::{Body, Link, Loss, Neighbour, Peer, Role, Status};
 use crate::reader::{Counters, Reader};
 use crate::scratch::Scratch;
@@ -50,6 +53,8 @@ pub(crate) struct State<H: Host, S: Strategy> {
     /// First those named at the start, in the order of their addresses, then the strangers.
     peers: Vec<Peer<H::Address>>,
     named: usize,
+    /// None if the node keeps nothing on its disk.
+    pub(crate) durable: Rarely<Durable>,
 }
 
 /// What most nodes do not have most of the time: none, rather than empty.
@@ -89,7 +94,8 @@ impl<H: Host, S: Strategy> State<H, S> {
             Peer::new(address, if dial { Role::Dialled } else { Role::Dialling })
         }));
         let key = host.rng().next_u64();
-        let mut state = Self {
+        Self {
+            durable: config.durable.then(Box::default),
             scratch: host.scratch(),
             host,
             config,
@@ -108,13 +114,16 @@ impl<H: Host, S: Strategy> State<H, S> {
             },
             unwanted: Vec::new(),
             errands: Vec::new(),
-        };
-        for index in 0..state.peers.len() {
-            if state.peers[index].role == Role::Dialled {
-                state.start_dial(PeerIndex::new(index));
+        }
+    }
+
+    /// Dials those whom it is for us to dial.
+    pub(crate) fn dial_all(&mut self) {
+        for index in 0..self.peers.len() {
+            if self.peers[index].role == Role::Dialled {
+                self.start_dial(PeerIndex::new(index));
             }
         }
-        state
     }
 
     pub(crate) fn has_errands(&self) -> bool {
@@ -125,10 +134,13 @@ impl<H: Host, S: Strategy> State<H, S> {
         std::mem::take(&mut self.errands)
     }
 
-    /// Nothing waits to be written to any peer, and no body to be sent.
+    /// Nothing waits to be written to any peer or to the disk, and no body to be sent.
     pub(crate) fn has_said_all(&self) -> bool {
         let mut connections = self.links.iter().filter_map(|it| it.connection.as_ref());
-        self.backlogs.is_none() && connections.all(|it| it.unwritten() == 0 && it.serving() == 0)
+        let durable = self.durable.as_ref();
+        self.backlogs.is_none()
+            && durable.is_none_or(|durable| durable.has_written_all())
+            && connections.all(|it| it.unwritten() == 0 && it.serving() == 0)
     }
 
     pub(crate) fn status(&self, peer: PeerIndex) -> Status<H::Address> {
@@ -155,16 +167,27 @@ impl<H: Host, S: Strategy> State<H, S> {
 
     /// Holds bodies from now on and tells the neighbours of those that are new.
     pub(crate) fn publish(&mut self, bodies: impl IntoIterator<Item = (Hash, Rc<[u8]>)>) {
+        if let Some(durable) = &mut self.durable
+            && durable.identity.is_none()
+        {
+            durable.early.extend(bodies);
+            return;
+        }
         let now = self.host.now();
         for (hash, body) in bodies {
-            let hash = self.catalogue.intern(&hash);
-            let hash = hash.expect("a published hash is a SHA-1");
-            if self.catalogue.hold(hash, body, None, now) {
-                self.strategy
-                    .handle_held(&mut self.catalogue, hash, None, now);
-            }
+            self.hold(&hash, body, now);
         }
         self.carry_out(now);
+    }
+
+    /// Holds a body that came from no peer.
+    fn hold(&mut self, hash: &Hash, body: Rc<[u8]>, now: Duration) {
+        let hash = self.catalogue.intern(hash);
+        let hash = hash.expect("a published hash is a SHA-1");
+        if self.catalogue.hold(hash, body, None, now) {
+            self.strategy
+                .handle_held(&mut self.catalogue, hash, None, now);
+        }
     }
 
     /// Holds a hash no longer; false if it was not held.
@@ -174,6 +197,7 @@ impl<H: Host, S: Strategy> State<H, S> {
             return false;
         };
         self.strategy.handle_evicted(&mut self.catalogue, number);
+        self.write_later(Entry::Evicted(hash.clone()));
         self.carry_out(self.host.now());
         true
     }

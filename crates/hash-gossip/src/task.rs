@@ -1,4 +1,4 @@
-//! The tasks of a node: one for each connection, short-lived ones for dials, one that accepts, one that times.
+//! The tasks of a node: one for each connection, short-lived ones for dials, one that accepts, one that times, one that keeps the log.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -6,7 +6,8 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::host::Host;
+use crate::host::{Disk, Host};
+use crate::log::{self, Entry, Log};
 use crate::node::Shared;
 use crate::strategy::{PeerIndex, Strategy};
 
@@ -81,4 +82,53 @@ pub(crate) async fn time<H: Host, S: Strategy>(shared: Rc<Shared<H, S>>) {
         .await;
         shared.with(|state| state.handle_time());
     }
+}
+
+/// Reads the log, lets the node begin, and from then on writes what becomes held, as much at a time as there is.
+pub(crate) async fn keep<H: Host, S: Strategy>(shared: Rc<Shared<H, S>>, mut disk: H::Disk) {
+    let mut attempt = 0;
+    let found = loop {
+        match log::read(&mut disk).await {
+            Ok(found) => break found,
+            Err(error) => pause(&shared, error, &mut attempt).await,
+        }
+    };
+    let mut log = Log::new(disk, &found);
+    let identity = match found.identity() {
+        Some(identity) => identity,
+        None => {
+            let identity = shared.with(|state| state.draw_identity());
+            write(&shared, &mut log, &[Entry::Identity(identity)]).await;
+            identity
+        }
+    };
+    shared.with(|state| state.recover(identity, found.entries));
+    shared.open();
+    loop {
+        let entries = poll_fn(|cx| shared.with(|state| state.poll_unwritten(cx))).await;
+        write(&shared, &mut log, &entries).await;
+        shared.with(|state| state.note_written(&entries));
+    }
+}
+
+/// Writes until that succeeds.
+async fn write<H: Host, S: Strategy>(
+    shared: &Rc<Shared<H, S>>,
+    log: &mut Log<impl Disk>,
+    entries: &[Entry],
+) {
+    let mut attempt = 0;
+    while let Err(error) = log.write(entries).await {
+        pause(shared, error, &mut attempt).await;
+    }
+}
+
+async fn pause<H: Host, S: Strategy>(
+    shared: &Rc<Shared<H, S>>,
+    error: io::Error,
+    attempt: &mut u8,
+) {
+    let pause = shared.with(|state| state.note_trouble(error, *attempt));
+    *attempt = attempt.saturating_add(1);
+    shared.host.sleep(pause).await;
 }

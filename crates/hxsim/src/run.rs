@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use simnet::{
-    DatagramModel, InvalidNetwork, Layout, Livelock, Network, NodeId, Time, Trace, TraceEvent,
-    WaitingTask, WaitsFor, World,
+    InvalidNetwork, Layout, Livelock, Network, NodeId, Time, Trace, TraceEvent, WaitingTask,
+    WaitsFor, World,
 };
 
 use crate::counters::Counters;
@@ -130,7 +130,6 @@ pub fn network(scenario: &Scenario) -> Network {
         seed: scenario.seed,
         links: scenario.links.clone(),
         streams: scenario.stream.clone(),
-        datagrams: DatagramModel::default(),
         faults: scenario.faults(),
         ..Network::new(
             scenario.nodes,

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -10,6 +11,7 @@ use crate::executor::WakeInbox;
 use crate::life::Life;
 use crate::network::Plan;
 use crate::node::{Node, Side, Waiting};
+use crate::storage::Storage;
 use crate::timers::{Due, TimerKey};
 use crate::trace::{Kept, TraceEvent, What};
 use crate::{Livelock, NodeId, Time};
@@ -25,6 +27,8 @@ pub(crate) struct Core {
     /// Of each node; empty until one of them binds a socket, so that a world without datagrams pays nothing for them.
     pub(crate) datagrams: Vec<Datagrams>,
     pub(crate) moment: Moment,
+    /// Of the nodes that have ever written to theirs.
+    pub(crate) disks: BTreeMap<NodeId, Storage>,
     pub(crate) calendar: Calendar,
     /// What this shard's nodes sent to the nodes of each other shard.
     pub(crate) outboxes: Vec<Window>,
@@ -94,6 +98,7 @@ impl Core {
             nodes: range.map(|id| Node::new(first_life(&plan, id))).collect(),
             datagrams: Vec::new(),
             moment: Moment::default(),
+            disks: BTreeMap::new(),
             calendar: Calendar::new(window_ns),
             outboxes: (0..shards).map(|_| Window::default()).collect(),
             window: Window::default(),

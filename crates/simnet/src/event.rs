@@ -31,10 +31,12 @@ pub(crate) enum Kind {
     Crash,
     /// A datagram, whose ports are in the header's word.
     Datagram,
+    /// The schedule takes away all that the node's disk holds.
+    LoseDisk,
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Cut,
         Self::Syn,
         Self::SynAck,
@@ -47,6 +49,7 @@ impl Kind {
         Self::Leave,
         Self::Crash,
         Self::Datagram,
+        Self::LoseDisk,
     ];
 }
 

@@ -1,7 +1,7 @@
 use std::ops::{Bound, RangeBounds};
 use std::time::Duration;
 
-use crate::{Impairment, LinkSet, NodeId, Time};
+use crate::{DiskFailure, Impairment, LinkSet, NodeId, Time};
 
 /// The dated faults of a run: data, so that they can be printed, replayed and made fewer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,27 @@ impl Schedule {
     pub fn restart(self, at: Time, node: NodeId) -> Self {
         self.with(Fault::Restart { at, node })
     }
+
+    /// The same and a [`Fault::LoseDisk`].
+    pub fn lose_disk(self, at: Time, node: NodeId) -> Self {
+        self.with(Fault::LoseDisk { at, node })
+    }
+
+    /// The same and a [`Fault::FailDisk`].
+    pub fn fail_disk(
+        self,
+        during: impl RangeBounds<Time>,
+        nodes: Vec<NodeId>,
+        failure: DiskFailure,
+    ) -> Self {
+        let (at, until) = span(&during);
+        self.with(Fault::FailDisk {
+            at,
+            until,
+            nodes,
+            failure,
+        })
+    }
 }
 
 /// The first instant of a range of times, and the one with which it is over.
@@ -152,6 +173,24 @@ pub enum Fault {
         /// Who.
         node: NodeId,
     },
+    /// All that the node's disk holds is gone: before a [`Fault::Restart`] it comes back with an empty one. A process that is running finds its files gone.
+    LoseDisk {
+        /// When.
+        at: Time,
+        /// Whose disk.
+        node: NodeId,
+    },
+    /// From `at` (included) to `until` (excluded; `None`: for ever) the disks of some nodes fail in some way.
+    FailDisk {
+        /// When it begins.
+        at: Time,
+        /// When it is over.
+        until: Option<Time>,
+        /// Whose disks.
+        nodes: Vec<NodeId>,
+        /// In what way.
+        failure: DiskFailure,
+    },
     /// From `at` (included) to `until` (excluded; `None`: for ever) some links are worse than they are. What is sent meets what there is when it leaves
     /// its sender's lines.
     Impair {
@@ -176,6 +215,8 @@ impl Fault {
             | Self::Leave { at, .. }
             | Self::Crash { at, .. }
             | Self::Restart { at, .. }
+            | Self::LoseDisk { at, .. }
+            | Self::FailDisk { at, .. }
             | Self::Impair { at, .. } => *at,
         }
     }
@@ -184,8 +225,13 @@ impl Fault {
     /// fault, if at all.
     pub const fn healed(&self) -> Option<Time> {
         match self {
-            Self::Partition { until, .. } | Self::Impair { until, .. } => *until,
-            Self::Cut { at, .. } | Self::Join { at, .. } | Self::Restart { at, .. } => Some(*at),
+            Self::Partition { until, .. }
+            | Self::Impair { until, .. }
+            | Self::FailDisk { until, .. } => *until,
+            Self::Cut { at, .. }
+            | Self::Join { at, .. }
+            | Self::Restart { at, .. }
+            | Self::LoseDisk { at, .. } => Some(*at),
             Self::Leave { .. } | Self::Crash { .. } => None,
         }
     }

@@ -23,7 +23,7 @@ use crate::{NodeId, Time};
 /// What a node's code has of the world: its clock, its entropy, its tasks and its network. Clones are the same host.
 ///
 /// A host is that of one life of its node. Once that is over, what is left of it can do nothing: tasks are not run, sleeps do not end, and
-/// there is no network.
+/// there is no network and no disk.
 #[derive(Clone)]
 pub struct Host {
     pub(crate) core: Rc<RefCell<Core>>,

@@ -34,10 +34,10 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`DatagramModel`], [`Schedule`], [`Fault`], [`Impairment`], [`Lives`] |
+//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`DatagramModel`], [`DiskModel`], [`Schedule`], [`Fault`], [`Impairment`], [`Lives`] |
 //! | say what links are like | [`Link`], [`Jitter`], [`Quantiles`], [`Bandwidth`], [`Access`], [`Regions`] |
 //! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`CarriedDatagrams`], [`mod@trace`], [`WaitingTask`], [`Livelock`] |
-//! | write a node | [`Host`], [`Listener`], [`Stream`], [`DatagramSocket`], [`DatagramIo`], [`Sleep`], [`Task`], [`JoinHandle`] |
+//! | write a node | [`Host`], [`Listener`], [`Stream`], [`DatagramSocket`], [`DatagramIo`], [`Disk`], [`Sleep`], [`Task`], [`JoinHandle`] |
 //! | draw random numbers that stay what they are | [`draw`], [`fixed`] |
 //!
 //! # The order of events
@@ -96,6 +96,18 @@
 //! over - hosts, streams, listeners that somebody outside kept - does nothing any more. The schedule is known beforehand, so whether a segment is
 //! heard is decided, like a loss, when it is sent: [`Lives`] says who is up when.
 //!
+//! # What disks model
+//!
+//! A [`Disk`] is a directory of files that outlives its node's lives. What is synced is durable; what was not a crash leaves in part, torn within a
+//! write, as [`Disk`] says in full.
+//!
+//! | fault | what becomes of the disk |
+//! |---|---|
+//! | [`Fault::Leave`] | nothing: the machine stays, and with it what was not synced yet |
+//! | [`Fault::Crash`] | what was synced stays, and a part of what was not |
+//! | [`Fault::LoseDisk`] | all is gone, as when the machine comes back with another disk |
+//! | [`Fault::FailDisk`] | for a while it is full, or cannot be read ([`DiskFailure`]) |
+//!
 //! # Links that are worse for a while
 //!
 //! [`Fault::Partition`] and [`Fault::Cut`] are of the network, and so is [`Fault::Impair`]: an [`Impairment`] of the directed links in a [`LinkSet`].
@@ -145,6 +157,7 @@ mod bandwidth;
 mod calendar;
 mod core;
 mod datagram;
+mod disk;
 pub mod draw;
 mod end;
 mod event;
@@ -162,6 +175,7 @@ mod quantile;
 mod region;
 mod route;
 mod shard;
+mod storage;
 mod stream;
 mod stuck;
 mod task;
@@ -173,6 +187,7 @@ mod world;
 
 pub use bandwidth::{Access, Bandwidth};
 pub use datagram::{CarriedDatagrams, DatagramIo, DatagramModel, DatagramSocket, Received};
+pub use disk::{Disk, DiskFailure, DiskModel};
 pub use fault::{Fault, Schedule};
 pub use gilbert_elliott::GilbertElliott;
 pub use host::{Elapsed, Host, Listener, Sleep};

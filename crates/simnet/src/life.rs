@@ -194,7 +194,11 @@ impl Lives {
 impl TurnKind {
     const fn of(fault: &Fault) -> Option<(NodeId, Self)> {
         match fault {
-            Fault::Partition { .. } | Fault::Cut { .. } | Fault::Impair { .. } => None,
+            Fault::Partition { .. }
+            | Fault::Cut { .. }
+            | Fault::Impair { .. }
+            | Fault::LoseDisk { .. }
+            | Fault::FailDisk { .. } => None,
             Fault::Join { node, .. } => Some((*node, Self::Join)),
             Fault::Leave { node, .. } => Some((*node, Self::Leave)),
             Fault::Crash { node, .. } => Some((*node, Self::Crash)),
@@ -276,6 +280,7 @@ impl Core {
         let tasks = node.take_tasks();
         let backlog = listeners.iter().flat_map(|it| it.backlog.iter().copied());
         let timers = if how == Kind::Crash {
+            self.crash_disk(id);
             self.lose_streams(id, backlog);
             std::mem::take(&mut self.node(id).timers)
         } else {

@@ -1,12 +1,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::disk::Failing;
 use crate::impairment::{Impairments, Mangling, Passage};
 use crate::route::{Route, Routes};
 use crate::trace::Trace;
 use crate::{
-    DatagramModel, Fault, Impairment, Link, Links, Lives, Misfit, NodeId, Regions, Schedule,
-    StreamModel, Time,
+    DatagramModel, DiskFailure, DiskModel, Fault, Impairment, Link, Links, Lives, Misfit, NodeId,
+    Regions, Schedule, StreamModel, Time,
 };
 
 /// A network of nodes and all that will happen to it. With the nodes' own code it determines the history, bit for bit.
@@ -22,6 +23,8 @@ pub struct Network {
     pub streams: StreamModel,
     /// How datagrams use the links.
     pub datagrams: DatagramModel,
+    /// How long disks take.
+    pub disks: DiskModel,
     /// What goes wrong, and when.
     pub faults: Schedule,
     /// How often the tasks of one node may be polled at one instant, before that is a [`Livelock`](crate::Livelock). A single poll that never returns is out of reach.
@@ -37,6 +40,7 @@ impl Network {
             links: Links::all(link),
             streams: StreamModel::default(),
             datagrams: DatagramModel::default(),
+            disks: DiskModel::default(),
             faults: Schedule::default(),
             most_polls: 100_000,
         }
@@ -118,7 +122,9 @@ impl Network {
                 Fault::Join { node, .. }
                 | Fault::Leave { node, .. }
                 | Fault::Crash { node, .. }
-                | Fault::Restart { node, .. } => known(*node)?,
+                | Fault::Restart { node, .. }
+                | Fault::LoseDisk { node, .. } => known(*node)?,
+                Fault::FailDisk { nodes, .. } => nodes.iter().try_for_each(|node| known(*node))?,
                 Fault::Impair { links, .. } => links.named().try_for_each(known)?,
             }
         }
@@ -231,6 +237,8 @@ pub(crate) struct Plan {
     pub(crate) lives: Lives,
     pub(crate) most_polls: u32,
     pub(crate) trace: Trace,
+    pub(crate) disks: DiskModel,
+    failing_disks: Vec<Failing>,
 }
 
 #[derive(Debug)]
@@ -272,6 +280,8 @@ impl Plan {
             lives: network.faults.lives(),
             most_polls: network.most_polls,
             trace: layout.trace,
+            disks: network.disks.clone(),
+            failing_disks: failing_disks(&network.faults),
         })
     }
 
@@ -304,6 +314,18 @@ impl Plan {
         self.impairments.mangling(source, dest, time)
     }
 
+    /// What is wrong with the node's disk.
+    pub(crate) fn disk_failures(
+        &self,
+        node: NodeId,
+        time: Time,
+    ) -> impl IntoIterator<Item = DiskFailure> {
+        let failing = self.failing_disks.iter();
+        let failing = failing.filter(move |it| it.at <= time && time < it.until);
+        let of_node = failing.filter(move |it| it.nodes.binary_search(&node).is_ok());
+        of_node.map(|it| it.failure)
+    }
+
     /// The nodes of a shard.
     pub(crate) fn range(&self, shard: u32) -> std::ops::Range<NodeId> {
         let per_shard = self.nodes.div_ceil(self.shards).max(1);
@@ -314,4 +336,26 @@ impl Plan {
     pub(crate) fn shard_of(&self, node: NodeId) -> u32 {
         node / self.nodes.div_ceil(self.shards).max(1)
     }
+}
+
+fn failing_disks(faults: &Schedule) -> Vec<Failing> {
+    let failing = faults.faults.iter().filter_map(|fault| match fault {
+        Fault::FailDisk {
+            at,
+            until,
+            nodes,
+            failure,
+        } => {
+            let mut nodes = nodes.clone();
+            nodes.sort_unstable();
+            Some(Failing {
+                at: *at,
+                until: until.unwrap_or(Time::MAX),
+                nodes,
+                failure: *failure,
+            })
+        }
+        _ => None,
+    });
+    failing.collect()
 }

@@ -90,8 +90,10 @@ impl<T> Shard<T> {
                 },
             };
             let events = match *fault {
-                // They are looked up by those who send.
-                Fault::Partition { .. } | Fault::Impair { .. } => [None; 2],
+                // They are looked up by those whom they concern.
+                Fault::Partition { .. } | Fault::Impair { .. } | Fault::FailDisk { .. } => {
+                    [None; 2]
+                }
                 Fault::Cut {
                     between: (a, b), ..
                 } => [event(Kind::Cut, a, b), event(Kind::Cut, b, a)].map(Some),
@@ -100,6 +102,7 @@ impl<T> Shard<T> {
                 }
                 Fault::Leave { node, .. } => [Some(event(Kind::Leave, node, 0)), None],
                 Fault::Crash { node, .. } => [Some(event(Kind::Crash, node, 0)), None],
+                Fault::LoseDisk { node, .. } => [Some(event(Kind::LoseDisk, node, 0)), None],
             };
             let own = events.into_iter().flatten();
             self.scheduled

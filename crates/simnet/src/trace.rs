@@ -150,6 +150,8 @@ pub enum What {
     Left,
     /// The schedule takes its power away.
     Crashed,
+    /// The schedule takes away all that its disk holds.
+    DiskLost,
 }
 
 /// What a shard has kept.
@@ -245,6 +247,7 @@ impl What {
             Kind::Start => Self::Started,
             Kind::Leave => Self::Left,
             Kind::Crash => Self::Crashed,
+            Kind::LoseDisk => Self::DiskLost,
         }
     }
 
@@ -275,6 +278,7 @@ impl What {
             Self::Started => (12, [0; 4]),
             Self::Left => (13, [0; 4]),
             Self::Crashed => (14, [0; 4]),
+            Self::DiskLost => (15, [0; 4]),
         }
     }
 
@@ -312,13 +316,14 @@ impl What {
             12 => Self::Started,
             13 => Self::Left,
             14 => Self::Crashed,
+            15 => Self::DiskLost,
             _ => return None,
         })
     }
 }
 
 /// How many numbers belong to each kind.
-const FIELDS: [usize; 15] = [0, 2, 1, 1, 4, 2, 3, 2, 3, 2, 2, 1, 0, 0, 0];
+const FIELDS: [usize; 16] = [0, 2, 1, 1, 4, 2, 3, 2, 3, 2, 2, 1, 0, 0, 0, 0];
 
 impl fmt::Display for TraceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -358,6 +363,7 @@ impl fmt::Display for What {
             Self::Started => f.write_str("started by the fault schedule"),
             Self::Left => f.write_str("left by the fault schedule"),
             Self::Crashed => f.write_str("crashed by the fault schedule"),
+            Self::DiskLost => f.write_str("lost its disk by the fault schedule"),
         }
     }
 }
@@ -515,7 +521,7 @@ mod tests {
         let event = (
             0..1u64 << 40,
             any::<NodeId>(),
-            0u8..15,
+            0u8..16,
             fields,
             any::<u64>(),
         );
@@ -574,7 +580,7 @@ mod tests {
         assert_eq!(decode(b"hxtrace"), Err(InvalidTrace::Broken(7)));
         assert_eq!(decode(b"hxtrace\x01"), Ok(Vec::new()));
         assert_eq!(
-            decode(b"hxtrace\x01\x05\x00\x0f"),
+            decode(b"hxtrace\x01\x05\x00\x10"),
             Err(InvalidTrace::Broken(8))
         );
         let endless = [&MAGIC[..], &[0xff; 20]].concat();

@@ -130,6 +130,58 @@ fn a_node_that_is_led_begins_and_ends_as_told_and_reports_what_it_did() {
 }
 
 #[test]
+fn a_node_with_a_log_holds_in_its_next_life_what_came() {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("logged");
+    // It may be left of a run before.
+    let _ = fs::remove_dir_all(&home);
+    let (giver, taker, log) = (home.join("giver"), home.join("taker"), home.join("log"));
+    for dir in [&giver, &taker] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    fs::write(giver.join("large"), vec![7; 300_000]).unwrap();
+    fs::write(giver.join("beep"), "beep").unwrap();
+    let giving = Running::start(&giver, None, "9");
+    let log_option = ["--log", log.to_str().unwrap()];
+    // It ends by itself once it holds both, and all is durable by then.
+    let taking = Running::start_with(&taker, Some(&giving.address), "2", &log_option);
+    let (mut child, mut output) = (taking.child, taking.output);
+    let mut lines = String::new();
+    output.read_to_string(&mut lines).unwrap();
+    assert!(child.0.wait().unwrap().success(), "{lines}");
+    drop(giving);
+    assert!(!taker.join(".received").exists());
+
+    // What a loss of power may leave behind what was synced.
+    let path = log.join("log");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend_from_slice(&bytes.clone()[..30]);
+    fs::write(&path, &bytes).unwrap();
+    let again = Running::start_with(&taker, None, "2", &log_option);
+    let (mut child, mut output) = (again.child, again.output);
+    let mut held = [String::new(), String::new()];
+    for line in &mut held {
+        output.read_line(line).unwrap();
+    }
+    held.sort();
+    let bodies = [&b"beep"[..], &[7; 300_000]];
+    let mut expected = bodies.map(|body| format!("{} is in the log\n", Hash::sha1(body)));
+    expected.sort();
+    assert_eq!(held, expected);
+
+    let mut second = Command::new(example());
+    second
+        .args(["--listen", "127.0.0.1:0", "--dir"])
+        .arg(&taker);
+    let Output { status, stderr, .. } = second.args(log_option).output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(
+        !status.success() && stderr.contains("log: cannot open"),
+        "{stderr}"
+    );
+    child.0.kill().unwrap();
+}
+
+#[test]
 fn a_wrong_option_is_named_with_what_would_be_right() {
     for (args, says) in [
         (&["--dir", "."][..], "--listen ADDR is missing"),
@@ -159,7 +211,9 @@ fn it_says_what_its_options_are() {
     let output = Command::new(example()).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && output.stderr.is_empty());
-    for option in ["--listen", "--peer", "--dir", "--until", "--help", "Ctrl-C"] {
+    for option in [
+        "--listen", "--peer", "--dir", "--log", "--until", "--help", "Ctrl-C",
+    ] {
         assert!(help.contains(option), "{option} is not in {help}");
     }
 }
@@ -183,7 +237,12 @@ struct Running {
 
 impl Running {
     fn start(dir: &Path, peer: Option<&str>, until: &str) -> Self {
+        Self::start_with(dir, peer, until, &[])
+    }
+
+    fn start_with(dir: &Path, peer: Option<&str>, until: &str, options: &[&str]) -> Self {
         let mut command = Command::new(example());
+        command.args(options);
         command.args(["--listen", "127.0.0.1:0", "--until", until]);
         command.arg("--dir").arg(dir).stdout(Stdio::piped());
         command.args(peer.map(|_| "--peer")).args(peer);

@@ -36,6 +36,9 @@ impl<H: Host, S: Strategy> State<H, S> {
             self.strategy.poll_actions(&mut actions);
         }
         self.catalogue.prune();
+        if self.durable.is_some() {
+            self.collect_unwritten();
+        }
         self.scratch.put_actions(actions);
         self.arm_timer();
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::executor::{LocalPool, LocalSpawner};
 use futures::io::{AsyncRead, AsyncWrite};
 use futures::task::LocalSpawnExt;
-use hash_gossip::{Config, Host, Neighbour, NoDisk, Node};
+use hash_gossip::{Config, Disk, Host, Neighbour, Node};
 
 pub(crate) type Address = u32;
 pub(crate) type TestNode = Node<Site>;
@@ -38,6 +38,10 @@ pub(crate) struct Net {
     directions: RefCell<Vec<Direction>>,
     walls: RefCell<BTreeSet<(Address, Address)>>,
     window: Cell<usize>,
+    /// What each site has on its disk.
+    disks: RefCell<BTreeMap<Address, Vec<u8>>>,
+    /// Nothing can be written.
+    full: Cell<bool>,
     spawner: LocalSpawner,
 }
 
@@ -66,6 +70,8 @@ impl World {
             directions: RefCell::default(),
             walls: RefCell::default(),
             window: Cell::new(64 << 10),
+            disks: RefCell::default(),
+            full: Cell::default(),
             spawner: pool.spawner(),
         });
         Self { net, pool }
@@ -100,6 +106,32 @@ impl World {
                 Node::start(self.site(own), Rc::clone(&config), neighbours)
             })
             .collect()
+    }
+
+    /// Starts a node that keeps a log, and dials these.
+    pub(crate) fn durable(&self, own: Address, dials: &[Address]) -> TestNode {
+        let neighbours = dials.iter().map(|&address| Neighbour {
+            address,
+            dial: true,
+        });
+        let config = Config {
+            durable: true,
+            max_strangers: 9,
+            ..Config::default()
+        };
+        Node::start(self.site(own), config, neighbours.collect())
+    }
+
+    /// Gives one site what another has on its disk, as if a machine had got that disk.
+    pub(crate) fn move_disk(&self, from: Address, to: Address) {
+        let mut disks = self.net.disks.borrow_mut();
+        let disk = disks.remove(&from).unwrap_or_default();
+        disks.insert(to, disk);
+    }
+
+    /// From now on nothing can be written to any disk, or everything can.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.net.full.set(full);
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
@@ -246,7 +278,7 @@ impl Host for Site {
     type Address = Address;
     type Stream = Stream;
     type Rng = Draws;
-    type Disk = NoDisk;
+    type Disk = TestDisk;
 
     fn address(&self) -> Address {
         self.address
@@ -304,12 +336,60 @@ impl Host for Site {
         Draws(self.net.count() << 32 | u64::from(self.address))
     }
 
-    fn disk(&self) -> NoDisk {
-        NoDisk
+    fn disk(&self) -> TestDisk {
+        TestDisk(self.clone())
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         self.net.spawner.spawn_local(task).expect("the pool lives");
+    }
+}
+
+/// The disk of a site, which is slow to sync and loses nothing.
+pub(crate) struct TestDisk(Site);
+
+/// How long a sync takes.
+pub(crate) const SYNC: Duration = Duration::from_millis(5);
+
+impl TestDisk {
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        work(
+            self.0
+                .net
+                .disks
+                .borrow_mut()
+                .entry(self.0.address)
+                .or_default(),
+        )
+    }
+}
+
+impl Disk for TestDisk {
+    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.0.net.full.get() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.with(|disk| disk.extend_from_slice(bytes));
+        Ok(())
+    }
+
+    async fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(self.with(|disk| {
+            let bytes = disk.get(offset as usize..).unwrap_or_default();
+            let length = bytes.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&bytes[..length]);
+            length
+        }))
+    }
+
+    async fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.with(|disk| disk.truncate(length as usize));
+        Ok(())
+    }
+
+    async fn sync(&mut self) -> io::Result<()> {
+        self.0.sleep(SYNC).await;
+        Ok(())
     }
 }
 

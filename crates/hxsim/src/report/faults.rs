@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use simnet::{Fault, Impairment, NodeId, Time};
+use simnet::{DiskFailure, Fault, Impairment, NodeId, Time};
 
 use crate::scenario::Scenario;
 
@@ -43,6 +43,8 @@ pub(crate) fn spans(scenario: &Scenario) -> Vec<FaultSpan> {
                 Fault::Crash { node, .. } => ("crash", Some(node)),
                 Fault::Restart { .. } => return None,
                 Fault::Impair { impairment, .. } => (impairment_name(impairment), None),
+                Fault::LoseDisk { node, .. } => ("disk_lost", Some(node)),
+                Fault::FailDisk { failure, .. } => (failure_name(failure), None),
             };
             let back = |node| lives.starts_after(node, fault.at());
             let until = match *fault {
@@ -82,6 +84,14 @@ const fn impairment_name(impairment: Impairment) -> &'static str {
         Impairment::Duplicate(_) => "duplicate",
         Impairment::Reorder { .. } => "reorder",
         Impairment::Corrupt(_) => "corrupt",
+    }
+}
+
+/// What it is called in scenarios.
+const fn failure_name(failure: DiskFailure) -> &'static str {
+    match failure {
+        DiskFailure::Full { .. } => "disk_full",
+        DiskFailure::Unreadable => "disk_unreadable",
     }
 }
 

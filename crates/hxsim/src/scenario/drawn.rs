@@ -137,7 +137,11 @@ mod tests {
                         assert!(lives.starts_after(node, at).is_some_and(|at| at <= end));
                     }
                     Fault::Restart { .. } => {}
-                    Fault::Join { .. } | Fault::Leave { .. } | Fault::Impair { .. } => {
+                    Fault::Join { .. }
+                    | Fault::Leave { .. }
+                    | Fault::Impair { .. }
+                    | Fault::LoseDisk { .. }
+                    | Fault::FailDisk { .. } => {
                         panic!("{fault:?}")
                     }
                 }

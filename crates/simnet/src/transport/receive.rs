@@ -24,6 +24,7 @@ impl Core {
             Kind::Cut => self.cut(id, header.word),
             // The shard sees to these: they are about more than streams.
             Kind::Start | Kind::Leave | Kind::Crash => {}
+            Kind::LoseDisk => self.lose_disk(id),
             Kind::Syn => self.receive_dial(event, payload),
             Kind::Datagram => self.receive_datagram(event, payload),
             _ if !self.is_live(id, header) => self.receive_stale(event),

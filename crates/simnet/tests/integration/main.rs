@@ -3,6 +3,7 @@
 mod bandwidth;
 mod datagrams;
 mod determinism;
+mod disk;
 mod faults;
 mod impairments;
 mod isolation;
