@@ -66,8 +66,8 @@ pub enum DiskFailure {
 /// #     host.spawn(async { note(clone).await.expect("nothing fails") });
 /// # };
 /// # let mut world = World::new(&network, Layout::default(), start)?;
-/// # world.run_until(Time::from_secs(1));
-/// # Ok::<(), simnet::InvalidNetwork>(())
+/// # world.run_until(Time::from_secs(1))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Disk {

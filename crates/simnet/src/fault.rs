@@ -84,6 +84,22 @@ impl Schedule {
         self.with(Fault::Restart { at, node })
     }
 
+    /// The same and a [`Fault::ClockJump`].
+    pub fn jump(self, at: Time, node: NodeId, by_ns: i64) -> Self {
+        self.with(Fault::ClockJump { at, node, by_ns })
+    }
+
+    /// The same and a [`Fault::ClockDrift`].
+    pub fn drift(self, during: impl RangeBounds<Time>, node: NodeId, ppm: i32) -> Self {
+        let (at, until) = span(&during);
+        self.with(Fault::ClockDrift {
+            at,
+            until,
+            node,
+            ppm,
+        })
+    }
+
     /// The same and a [`Fault::LoseDisk`].
     pub fn lose_disk(self, at: Time, node: NodeId) -> Self {
         self.with(Fault::LoseDisk { at, node })
@@ -191,6 +207,27 @@ pub enum Fault {
         /// In what way.
         failure: DiskFailure,
     },
+    /// The node's wall clock ([`Host::wall`](crate::Host::wall)) is set, by somebody or by another machine. [`Host::now`](crate::Host::now) does not see it.
+    ClockJump {
+        /// When.
+        at: Time,
+        /// Whose clock.
+        node: NodeId,
+        /// By so many nanoseconds; back if it is less than zero.
+        by_ns: i64,
+    },
+    /// From `at` (included) to `until` (excluded; `None`: for ever) the node's clocks go too fast or too slow, and with them whatever waits for a time there. Drifts that overlap add
+    /// up; a clock goes at no less than a thousandth of the true pace.
+    ClockDrift {
+        /// When it begins.
+        at: Time,
+        /// When it is over. What the clock is off then it stays.
+        until: Option<Time>,
+        /// Whose clocks.
+        node: NodeId,
+        /// By so many millionths; too slow if it is less than zero. A quartz is off by some 50, that of a virtual machine which is moved by far more for a while.
+        ppm: i32,
+    },
     /// From `at` (included) to `until` (excluded; `None`: for ever) some links are worse than they are. What is sent meets what there is when it leaves
     /// its sender's lines.
     Impair {
@@ -217,6 +254,8 @@ impl Fault {
             | Self::Restart { at, .. }
             | Self::LoseDisk { at, .. }
             | Self::FailDisk { at, .. }
+            | Self::ClockJump { at, .. }
+            | Self::ClockDrift { at, .. }
             | Self::Impair { at, .. } => *at,
         }
     }
@@ -227,11 +266,13 @@ impl Fault {
         match self {
             Self::Partition { until, .. }
             | Self::Impair { until, .. }
-            | Self::FailDisk { until, .. } => *until,
+            | Self::FailDisk { until, .. }
+            | Self::ClockDrift { until, .. } => *until,
             Self::Cut { at, .. }
             | Self::Join { at, .. }
             | Self::Restart { at, .. }
-            | Self::LoseDisk { at, .. } => Some(*at),
+            | Self::LoseDisk { at, .. }
+            | Self::ClockJump { at, .. } => Some(*at),
             Self::Leave { .. } | Self::Crash { .. } => None,
         }
     }

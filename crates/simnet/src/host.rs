@@ -62,11 +62,6 @@ impl Host {
         self.core.borrow().plan.nodes
     }
 
-    /// The current time.
-    pub fn now(&self) -> Time {
-        self.core.borrow().now
-    }
-
     /// Runs a task on this node. It is first polled at the current instant, after the task that spawns it. What comes back can be used to wait for its end, to
     /// abort it, or not at all. On a node that has stopped nothing is run.
     ///
@@ -94,7 +89,7 @@ impl Host {
         spawned
     }
 
-    /// Ready once `duration` has passed.
+    /// Ready once `duration` has passed, by the node's own clock.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(self.now() + duration)
     }
@@ -103,7 +98,7 @@ impl Host {
     pub fn sleep_until(&self, deadline: Time) -> Sleep {
         Sleep {
             host: self.clone(),
-            deadline,
+            due: self.true_time(deadline),
             order: None,
         }
     }
@@ -235,7 +230,8 @@ impl std::error::Error for Elapsed {}
 #[derive(Debug)]
 pub struct Sleep {
     host: Host,
-    deadline: Time,
+    /// In true time.
+    due: Time,
     /// The number of the timer that is set, if one is.
     order: Option<u32>,
 }
@@ -248,17 +244,17 @@ impl Future for Sleep {
         let Some(mut core) = this.host.living_core() else {
             return Poll::Pending;
         };
-        if core.now >= this.deadline {
+        if core.now >= this.due {
             return Poll::Ready(());
         }
         let due = core.due(cx);
         let replaced = match this.order {
             Some(order) => {
                 let timers = &mut core.node(this.host.id).timers;
-                timers.insert((this.deadline, order), due)
+                timers.insert((this.due, order), due)
             }
             None => {
-                let (_, order) = core.set_timer(this.host.id, this.deadline, due);
+                let (_, order) = core.set_timer(this.host.id, this.due, due);
                 this.order = Some(order);
                 None
             }
@@ -274,10 +270,7 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         let Some(order) = self.order else { return };
         if let Ok(mut core) = self.host.core.try_borrow_mut() {
-            let removed = core
-                .node(self.host.id)
-                .timers
-                .remove((self.deadline, order));
+            let removed = core.node(self.host.id).timers.remove((self.due, order));
             drop(core);
             drop(removed);
         }

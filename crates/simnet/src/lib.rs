@@ -34,7 +34,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`DatagramModel`], [`DiskModel`], [`Schedule`], [`Fault`], [`Impairment`], [`Lives`] |
+//! | describe a network and what goes wrong in it | [`Network`], [`Links`], [`StreamModel`], [`DatagramModel`], [`DiskModel`], [`Schedule`], [`Fault`], [`Impairment`], [`Lives`], [`Clocks`] |
 //! | say what links are like | [`Link`], [`Jitter`], [`Quantiles`], [`Bandwidth`], [`Access`], [`Regions`] |
 //! | run it and look at it | [`World`], [`Layout`], [`Carried`], [`CarriedDatagrams`], [`mod@trace`], [`WaitingTask`], [`Livelock`] |
 //! | write a node | [`Host`], [`Listener`], [`Stream`], [`DatagramSocket`], [`DatagramIo`], [`Disk`], [`Sleep`], [`Task`], [`JoinHandle`] |
@@ -124,6 +124,12 @@
 //!
 //! Several at once add up. Draws do not depend on them: what was lost without a chance of loss added is lost with it, too, and all else has the latency it had.
 //!
+//! # Clocks that are off
+//!
+//! [`Fault::ClockDrift`] has a node's clocks go too fast or too slow, so that its sleeps and timeouts end too soon or too late; [`Fault::ClockJump`] sets its wall clock, of which
+//! [`Host::wall`] alone knows. Faults, latencies and traces are in true time, and [`Clocks`] says what a clock shows then. A node that is slow to see to what has come has an
+//! [`Impairment::Delay`] on all links to it.
+//!
 //! # Tasks
 //!
 //! [`Host::spawn`] runs a future on a node, and gives a [`Task`] to wait for its end or to abort it; [`Host::spawn_for`] is for those whose output is wanted. Futures need nothing but
@@ -155,6 +161,7 @@
 
 mod bandwidth;
 mod calendar;
+mod clock;
 mod core;
 mod datagram;
 mod disk;
@@ -186,6 +193,7 @@ mod transport;
 mod world;
 
 pub use bandwidth::{Access, Bandwidth};
+pub use clock::Clocks;
 pub use datagram::{CarriedDatagrams, DatagramIo, DatagramModel, DatagramSocket, Received};
 pub use disk::{Disk, DiskFailure, DiskModel};
 pub use fault::{Fault, Schedule};

@@ -198,7 +198,9 @@ impl TurnKind {
             | Fault::Cut { .. }
             | Fault::Impair { .. }
             | Fault::LoseDisk { .. }
-            | Fault::FailDisk { .. } => None,
+            | Fault::FailDisk { .. }
+            | Fault::ClockJump { .. }
+            | Fault::ClockDrift { .. } => None,
             Fault::Join { node, .. } => Some((*node, Self::Join)),
             Fault::Leave { node, .. } => Some((*node, Self::Leave)),
             Fault::Crash { node, .. } => Some((*node, Self::Crash)),

@@ -6,8 +6,8 @@ use crate::impairment::{Impairments, Mangling, Passage};
 use crate::route::{Route, Routes};
 use crate::trace::Trace;
 use crate::{
-    DatagramModel, DiskFailure, DiskModel, Fault, Impairment, Link, Links, Lives, Misfit, NodeId,
-    Regions, Schedule, StreamModel, Time,
+    Clocks, DatagramModel, DiskFailure, DiskModel, Fault, Impairment, Link, Links, Lives, Misfit,
+    NodeId, Regions, Schedule, StreamModel, Time,
 };
 
 /// A network of nodes and all that will happen to it. With the nodes' own code it determines the history, bit for bit.
@@ -123,7 +123,9 @@ impl Network {
                 | Fault::Leave { node, .. }
                 | Fault::Crash { node, .. }
                 | Fault::Restart { node, .. }
-                | Fault::LoseDisk { node, .. } => known(*node)?,
+                | Fault::LoseDisk { node, .. }
+                | Fault::ClockJump { node, .. }
+                | Fault::ClockDrift { node, .. } => known(*node)?,
                 Fault::FailDisk { nodes, .. } => nodes.iter().try_for_each(|node| known(*node))?,
                 Fault::Impair { links, .. } => links.named().try_for_each(known)?,
             }
@@ -235,6 +237,7 @@ pub(crate) struct Plan {
     partitions: Vec<Partition>,
     impairments: Impairments,
     pub(crate) lives: Lives,
+    pub(crate) clocks: Clocks,
     pub(crate) most_polls: u32,
     pub(crate) trace: Trace,
     pub(crate) disks: DiskModel,
@@ -278,6 +281,7 @@ impl Plan {
             partitions: partitions.collect(),
             impairments: Impairments::new(&network.faults, network.nodes, network.seed),
             lives: network.faults.lives(),
+            clocks: network.faults.clocks(),
             most_polls: network.most_polls,
             trace: layout.trace,
             disks: network.disks.clone(),

@@ -91,9 +91,11 @@ impl<T> Shard<T> {
             };
             let events = match *fault {
                 // They are looked up by those whom they concern.
-                Fault::Partition { .. } | Fault::Impair { .. } | Fault::FailDisk { .. } => {
-                    [None; 2]
-                }
+                Fault::Partition { .. }
+                | Fault::Impair { .. }
+                | Fault::FailDisk { .. }
+                | Fault::ClockJump { .. }
+                | Fault::ClockDrift { .. } => [None; 2],
                 Fault::Cut {
                     between: (a, b), ..
                 } => [event(Kind::Cut, a, b), event(Kind::Cut, b, a)].map(Some),

@@ -90,7 +90,7 @@ fn figures(
     let counted = interval.as_ref().unwrap_or(total);
     let records = (0..scenario.nodes).map(|node| {
         let up = world.kept(node).filter(|_| world.is_up(node));
-        up.map_or_else(Vec::new, |seated| seated.records(&gossip.numbers))
+        up.map_or_else(Vec::new, |seated| seated.records(gossip))
     });
     let mut records: Vec<_> = records.collect();
     let mut attendance = attendance(gossip, scenario, world);
@@ -189,7 +189,7 @@ fn attendance(gossip: &Gossip, scenario: &Scenario, world: &World<'_, Seated>) -
         // The run may have ended between two checks.
         gossip.audit(seated);
         let is_over = !world.is_up(node);
-        let past = seated.past_records(&gossip.numbers, is_over).into_iter();
+        let past = seated.past_records(gossip, is_over).into_iter();
         attendance.past.extend(past.map(|record| (node, record)));
         if !is_over {
             let evicted = seated.evicted().into_iter();

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use hash_exchange::{Hash, Tally};
 use hash_gossip::{Backoff, Config, Neighbour, Node, Scratch};
-use simnet::{Host, NodeId, Time};
+use simnet::{Clocks, Host, NodeId, Time};
 
 use crate::protocol::{Progress, Protocol, Seat, Violation};
 use crate::scenario::{Goal, Scenario, Strategy};
@@ -41,6 +41,8 @@ pub struct Gossip {
     config: Rc<Config>,
     scratch: Rc<Scratch>,
     strategy: Strategy,
+    /// What nodes know of the time.
+    clocks: Clocks,
     /// The nodes that shall end with the same hashes. Nodes that are down at the end are in none.
     groups: Vec<Vec<NodeId>>,
     /// Every node is up all the time, all in one group, and keeps what it has.
@@ -111,6 +113,7 @@ impl Gossip {
             config: Rc::new(config(scenario)),
             scratch: Rc::default(),
             strategy: scenario.node.strategy,
+            clocks: scenario.faults().clocks(),
             groups,
         })
     }
@@ -132,7 +135,7 @@ impl Protocol for Gossip {
     /// The process begins anew with nothing but what its workload gives it, and publishes that again. Only figures outlive a life.
     fn restart(&self, host: Host, seat: Seat<'_>, before: Seated) -> Seated {
         self.audit(&before);
-        self.seat(host, seat, before.into_audit(&self.numbers))
+        self.seat(host, seat, before.into_audit(self))
     }
 
     fn snapshot(&self, seated: &Seated) -> Holdings {
@@ -180,7 +183,8 @@ impl Gossip {
     /// Starts a node and lets it publish: at once what is published by now, the rest in its time.
     fn seat(&self, host: Host, seat: Seat<'_>, audit: Audit) -> Seated {
         // Who comes late dials all its neighbours: those who would dial it may not know that it is there, or was away.
-        let late = host.now() > Time::ZERO;
+        let now = self.clocks.reached(seat.id, host.now());
+        let late = now > Time::ZERO;
         let neighbours = seat.neighbours.iter().map(|peer| Neighbour {
             address: *peer,
             dial: late || seat.dials(*peer),
@@ -192,14 +196,14 @@ impl Gossip {
         let mut later = Vec::new();
         for number in self.publications.get(&seat.id).into_iter().flatten() {
             let item = &self.items[*number as usize];
-            if item.at <= host.now() {
+            if item.at <= now {
                 node.publish_hashed(item.hash.clone(), item.body.clone());
             } else {
                 later.push((item.at, item.hash.clone(), Some(item.body.clone())));
             }
         }
         if let Some(evictions) = self.evictions.get(&seat.id) {
-            let due = evictions.iter().filter(|(at, _)| *at >= host.now());
+            let due = evictions.iter().filter(|(at, _)| *at >= now);
             later.extend(due.map(|(at, number)| {
                 let item = &self.items[*number as usize];
                 (*at, item.hash.clone(), None)
@@ -208,6 +212,10 @@ impl Gossip {
         }
         if !later.is_empty() {
             let node = node.clone();
+            // People publish when it is time, whatever the node's clock says.
+            for (at, ..) in &mut later {
+                *at = self.clocks.shown(seat.id, *at);
+            }
             host.clone().spawn(async move {
                 for (at, hash, body) in later {
                     host.sleep_until(at).await;

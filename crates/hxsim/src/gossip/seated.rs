@@ -1,11 +1,10 @@
 use std::cell::{RefCell, RefMut};
-use std::collections::BTreeMap;
 
-use hash_exchange::{Hash, Tally};
+use hash_exchange::Tally;
 use hash_gossip::Node;
 use simnet::{NodeId, Time};
 
-use super::{Holdings, ItemSet, SimHost};
+use super::{Gossip, Holdings, ItemSet, SimHost};
 use crate::metrics::Record;
 
 /// A running node, or one that has stopped, and what the run has seen of it.
@@ -100,17 +99,17 @@ impl Seated {
     }
 
     /// How what the node holds came to be held.
-    pub(super) fn records(&self, numbers: &BTreeMap<Hash, u32>) -> Vec<Record> {
-        records(self.node.records(), numbers).collect()
+    pub(super) fn records(&self, gossip: &Gossip) -> Vec<Record> {
+        self.read(self.node.records(), gossip).collect()
     }
 
     /// How everything else came that the node has ever held: in an earlier life, in this one until it let go of it, and if this one is over all.
-    pub(super) fn past_records(&self, numbers: &BTreeMap<Hash, u32>, is_over: bool) -> Vec<Record> {
+    pub(super) fn past_records(&self, gossip: &Gossip, is_over: bool) -> Vec<Record> {
         let audit = self.audit.borrow();
         let rare = audit.rare.as_ref();
         let mut gone = rare.map_or_else(Vec::new, |rare| rare.records.clone());
         if is_over || rare.is_some() {
-            let own = records(self.node.news(0), numbers);
+            let own = self.read(self.node.news(0), gossip);
             gone.extend(own.filter(|record| is_over || audit.has_evicted(record.item)));
         }
         gone
@@ -124,28 +123,32 @@ impl Seated {
     }
 
     /// What the audit of the next life begins with.
-    pub(super) fn into_audit(self, numbers: &BTreeMap<Hash, u32>) -> Audit {
+    pub(super) fn into_audit(self, gossip: &Gossip) -> Audit {
+        let own: Vec<_> = self.read(self.node.news(0), gossip).collect();
         let mut rare = self.audit.into_inner().rare.unwrap_or_default();
         rare.evicted = ItemSet::default();
         rare.sent.merge(&self.node.sent());
-        rare.records.extend(records(self.node.news(0), numbers));
+        rare.records.extend(own);
         Audit {
             rare: Some(rare),
             ..Audit::default()
         }
     }
-}
 
-fn records(
-    of: Vec<hash_gossip::Record<NodeId>>,
-    numbers: &BTreeMap<Hash, u32>,
-) -> impl Iterator<Item = Record> {
-    of.into_iter().filter_map(|record| {
-        Some(Record {
-            item: *numbers.get(&record.hash)?,
-            at: Time::ZERO + record.learned_at,
-            from: record.from,
-            receipts: record.receipts,
+    /// What the node has written down, in the numbers of the workload and in true time.
+    fn read(
+        &self,
+        of: Vec<hash_gossip::Record<NodeId>>,
+        gossip: &Gossip,
+    ) -> impl Iterator<Item = Record> {
+        of.into_iter().filter_map(|record| {
+            let shown = Time::ZERO + record.learned_at;
+            Some(Record {
+                item: *gossip.numbers.get(&record.hash)?,
+                at: gossip.clocks.reached(self.id, shown),
+                from: record.from,
+                receipts: record.receipts,
+            })
         })
-    })
+    }
 }

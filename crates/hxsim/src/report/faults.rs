@@ -43,6 +43,8 @@ pub(crate) fn spans(scenario: &Scenario) -> Vec<FaultSpan> {
                 Fault::Crash { node, .. } => ("crash", Some(node)),
                 Fault::Restart { .. } => return None,
                 Fault::Impair { impairment, .. } => (impairment_name(impairment), None),
+                Fault::ClockJump { node, .. } => ("clock_jump", Some(node)),
+                Fault::ClockDrift { node, .. } => ("clock_drift", Some(node)),
                 Fault::LoseDisk { node, .. } => ("disk_lost", Some(node)),
                 Fault::FailDisk { failure, .. } => (failure_name(failure), None),
             };

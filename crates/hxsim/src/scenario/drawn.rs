@@ -141,7 +141,9 @@ mod tests {
                     | Fault::Leave { .. }
                     | Fault::Impair { .. }
                     | Fault::LoseDisk { .. }
-                    | Fault::FailDisk { .. } => {
+                    | Fault::FailDisk { .. }
+                    | Fault::ClockJump { .. }
+                    | Fault::ClockDrift { .. } => {
                         panic!("{fault:?}")
                     }
                 }

@@ -10,8 +10,8 @@ use simnet::{
 use super::Eviction;
 use super::document::{Content, Value};
 use super::quantity::{
-    bandwidth, bodies, duration, nodes as node_set, pair, positive_duration, probability, time,
-    word,
+    bandwidth, bodies, duration, nodes as node_set, pace, pair, positive_duration, probability,
+    signed_duration, time, word,
 };
 use super::read::before_end;
 use super::section::{Located, Problems, Section, Wrong};
@@ -134,6 +134,9 @@ enum Kind {
     Life(fn(Time, NodeId) -> Fault),
     Impair(Effect),
     Evict,
+    Slow,
+    Jump,
+    Drift,
 }
 
 /// How links are worse for a while.
@@ -156,7 +159,7 @@ fn fault(
     nodes: Option<u32>,
     horizon: Option<Time>,
 ) -> Option<What> {
-    const KINDS: [(&str, Kind); 16] = [
+    const KINDS: [(&str, Kind); 19] = [
         ("partition", Kind::Partition),
         ("cut", Kind::Cut),
         ("join", Kind::Life(|at, node| Fault::Join { at, node })),
@@ -176,6 +179,9 @@ fn fault(
         ("duplicate", Kind::Impair(Effect::Duplicate)),
         ("reorder", Kind::Impair(Effect::Reorder)),
         ("corrupt", Kind::Impair(Effect::Corrupt)),
+        ("slow", Kind::Slow),
+        ("clock_jump", Kind::Jump),
+        ("clock_drift", Kind::Drift),
     ];
     let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
@@ -197,6 +203,9 @@ fn fault(
             impaired.map(|impaired| What::Faults(vec![impaired]))
         }
         Kind::Evict => eviction(problems, &mut section, nodes, at),
+        Kind::Slow => slow(problems, &mut section, nodes, at, horizon),
+        Kind::Jump => clock_jump(problems, &mut section, nodes, at),
+        Kind::Drift => clock_drift(problems, &mut section, nodes, at, horizon),
     };
     section.close(problems);
     what
@@ -242,6 +251,59 @@ fn eviction(
         bodies: value,
     };
     Some(What::Eviction(Located { value, place }))
+}
+
+/// Nodes that see to what has come to them later than it came.
+fn slow(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    at: Option<Time>,
+    horizon: Option<Time>,
+) -> Option<What> {
+    let until = until(problems, section, at, horizon);
+    let nodes = section.required(problems, "nodes", "nodes = [3]", node_set(nodes));
+    let by = section.required(problems, "by", "by = \"200ms\"", positive_duration);
+    Some(What::Faults(vec![Fault::Impair {
+        at: at?,
+        until,
+        links: LinkSet::To(nodes?.value),
+        impairment: Impairment::Delay(by?.value),
+    }]))
+}
+
+fn clock_jump(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    at: Option<Time>,
+) -> Option<What> {
+    let nodes = section.required(problems, "nodes", "nodes = [3]", node_set(nodes));
+    let by = section.required(problems, "by", "by = \"-1h\"", signed_duration);
+    let (at, by_ns) = (at?, by?.value);
+    let jumps = nodes?.value.into_iter();
+    let jumps = jumps.map(|node| Fault::ClockJump { at, node, by_ns });
+    Some(What::Faults(jumps.collect()))
+}
+
+fn clock_drift(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    at: Option<Time>,
+    horizon: Option<Time>,
+) -> Option<What> {
+    let until = until(problems, section, at, horizon);
+    let nodes = section.required(problems, "nodes", "nodes = [3]", node_set(nodes));
+    let pace = section.required(problems, "by", "by = \"200ppm\"", pace);
+    let (at, ppm) = (at?, pace?.value);
+    let drifts = nodes?.value.into_iter().map(|node| Fault::ClockDrift {
+        at,
+        until,
+        node,
+        ppm,
+    });
+    Some(What::Faults(drifts.collect()))
 }
 
 /// Links that are worse for a while.

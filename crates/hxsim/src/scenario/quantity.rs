@@ -239,6 +239,47 @@ pub(super) fn duration(value: &Value) -> Result<Duration, Wrong> {
     Ok(Duration::from_nanos(number))
 }
 
+/// A duration forward, or back if there is a minus before it, in nanoseconds.
+pub(super) fn signed_duration(value: &Value) -> Result<i64, Wrong> {
+    let hint = "write \"1h\" or \"-200ms\" (units: ns, us, ms, s, m, h)";
+    let (text, sign) = signed(value, hint)?;
+    let ns = scaled_wide(text, &DURATIONS).and_then(|ns| i64::try_from(ns).ok());
+    let ns = ns.ok_or_else(|| {
+        Wrong::new(
+            format!("`{text}` is no duration of at most 292 years"),
+            hint,
+        )
+    })?;
+    match ns {
+        0 => Err(Wrong::new("nothing would change", hint)),
+        ns => Ok(sign * ns),
+    }
+}
+
+/// By how much something is too fast, or too slow if there is a minus before it, in millionths.
+pub(super) fn pace(value: &Value) -> Result<i32, Wrong> {
+    const UNITS: [(&str, u64); 2] = [("ppm", 1), ("%", 10_000)];
+    let hint = "write \"200ppm\" or \"-5%\"; more than -100%, and less than 2000 times as fast";
+    let (text, sign) = signed(value, hint)?;
+    let ppm = scaled_wide(text, &UNITS).and_then(|ppm| i32::try_from(ppm).ok());
+    let ppm = ppm.map(|ppm| sign as i32 * ppm);
+    let ppm = ppm.filter(|ppm| (-999_000..=1_999_000_000).contains(ppm) && *ppm != 0);
+    let sign = if sign < 0 { "-" } else { "" };
+    ppm.ok_or_else(|| Wrong::new(format!("`{sign}{text}` is no pace"), hint))
+}
+
+/// What is behind the sign, and that.
+fn signed<'a>(value: &'a Value, hint: &str) -> Result<(&'a str, i64), Wrong> {
+    let Content::Text(text) = &value.content else {
+        return Err(Wrong::kind(value, hint));
+    };
+    let text = text.trim();
+    Ok(match text.strip_prefix('-') {
+        Some(text) => (text, -1),
+        None => (text.strip_prefix('+').unwrap_or(text), 1),
+    })
+}
+
 /// An instant that is written as a duration since the start.
 pub(crate) fn instant(text: &str) -> Option<Time> {
     let ns = scaled_wide(text, &DURATIONS)?;

@@ -165,8 +165,16 @@ fn every_key_arrives_where_it_belongs() {
                 chance: Probability::from_ppm(50_000),
                 detour: ms(50),
             },
-        ),
-        fault_numbers: vec![0, 1, 2, 2, 4, 5, 6, 7, 8, 9],
+        )
+        .impair(
+            Time::from_secs(16)..Time::from_secs(17),
+            LinkSet::To(vec![2]),
+            Impairment::Delay(ms(100)),
+        )
+        .jump(Time::from_secs(18), 1, -3_600_000_000_000)
+        .drift(Time::from_secs(18)..Time::from_secs(19), 1, 200)
+        .drift(Time::from_secs(18)..Time::from_secs(19), 2, 200),
+        fault_numbers: vec![0, 1, 2, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12],
         evictions: vec![Eviction {
             at: Time::from_secs(9),
             nodes: vec![0],

@@ -36,5 +36,5 @@ fn nodes_come_and_go() {
 
 #[test]
 fn links_are_worse_for_a_while() {
-    assert_answers("impaired", 6);
+    assert_answers("impaired", 8);
 }

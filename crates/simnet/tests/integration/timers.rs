@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use simnet::{Elapsed, Host, Layout, Time};
+use simnet::trace::What;
+use simnet::{Elapsed, Host, Layout, Time, Trace};
 
 use crate::world::{MS, network, world};
 
@@ -143,6 +144,54 @@ fn a_task_can_be_woken_from_outside_between_two_runs() {
         *world.node(0).borrow(),
         [(Time::from_millis(5), Ok("hello"))]
     );
+}
+
+/// Node 1 has a clock that goes half as fast, node 2 one that goes twice as fast, and both are set.
+#[test]
+fn a_node_lives_by_its_own_clocks_and_the_world_by_the_true_time() {
+    let hour = 3_600_000_000_000;
+    let mut network = network(3);
+    network.faults = network
+        .faults
+        .drift(Time::from_secs(1).., 1, -500_000)
+        .drift(Time::from_secs(1)..Time::from_secs(3), 2, 1_000_000)
+        .jump(Time::from_secs(2), 1, hour)
+        .jump(Time::from_secs(2), 2, -hour);
+    let layout = Layout {
+        trace: Trace::All,
+        ..Layout::default()
+    };
+    let mut world = world(&network, layout, |host: Host, notes| async move {
+        let began = host.wall();
+        let socket = host.bind(7).expect("it is free");
+        host.sleep(Duration::from_secs(2)).await;
+        notes
+            .borrow_mut()
+            .push((host.now(), host.wall().as_secs() - began.as_secs()));
+        let waited = host
+            .timeout(Duration::from_secs(2), std::future::pending::<()>())
+            .await;
+        assert_eq!(waited, Err(Elapsed));
+        notes.borrow_mut().push((
+            host.now(),
+            host.wall().as_secs().wrapping_sub(began.as_secs()),
+        ));
+        socket.send_to(0, 7, &[]).expect("it is short");
+    });
+    world.run_until(Time::from_secs(60)).expect("time passes");
+    let shown = |node| world.node(node).borrow().clone();
+    let s = Time::from_secs;
+    assert_eq!(shown(0), [(s(2), 2), (s(4), 4)]);
+    // It is 3 s when its clock shows 2, and 7 s when it shows 4: the hour is there before that.
+    assert_eq!(shown(1), [(s(2), 3602), (s(4), 3604)]);
+    // It is 1.5 s when its clock shows 2, and 2.5 s when it shows 4.
+    assert_eq!(shown(2), [(s(2), 2), (s(4), 4_u64.wrapping_sub(3600))]);
+    let trace = world.trace();
+    let heard = trace
+        .iter()
+        .filter(|event| matches!(event.what, What::Datagram { .. }));
+    let heard: Vec<_> = heard.map(|event| event.time).collect();
+    assert_eq!(heard, [2510, 4010, 7010].map(Time::from_millis));
 }
 
 /// A world in which node 0 does something to node 1 behind the network's back.
