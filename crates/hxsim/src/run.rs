@@ -3,9 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use simnet::{
-    DatagramModel, DiskModel, InvalidNetwork, Layout, Network, NodeId, Time, TraceEvent, World,
-};
+use simnet::{DatagramModel, InvalidNetwork, Layout, Network, NodeId, Time, TraceEvent, World};
 
 use crate::counters::Counters;
 use crate::protocol::{Progress, Protocol, Seat, Violation};
@@ -130,7 +128,7 @@ pub fn network(scenario: &Scenario) -> Network {
         links: scenario.links.clone(),
         streams: scenario.stream.clone(),
         datagrams: DatagramModel::default(),
-        disks: DiskModel::default(),
+        disks: scenario.disk.clone(),
         faults: scenario.faults(),
     }
 }

@@ -32,6 +32,8 @@ struct Rare {
     /// What its earlier lives have sent, and what came to them.
     sent: Tally,
     records: Vec<Record>,
+    /// What its earlier lives found on the disk, and when.
+    recovered: Vec<(u32, Time)>,
 }
 
 /// A rule that is broken, and what was seen.
@@ -87,6 +89,7 @@ impl Seated {
             held: audit.held.clone(),
             evicted: evicted.cloned().map(Box::new),
             violation: violation.map(Box::new),
+            recovers: !self.node.is_ready(),
         }
     }
 
@@ -99,18 +102,63 @@ impl Seated {
         sent
     }
 
-    /// How what the node holds came to be held.
+    /// How what the node holds came to be held. What it found on its disk came to an earlier life.
     pub(super) fn records(&self, numbers: &BTreeMap<Hash, u32>) -> Vec<Record> {
-        records(self.node.records(), numbers).collect()
+        let continued = self.continued(numbers);
+        let audit = self.audit.borrow();
+        let past = audit.rare.as_ref().map_or(&[][..], |rare| &rare.records);
+        let own = records(self.node.records(), numbers);
+        own.map(|own| continued.get(&own.item).map_or(own, |place| past[*place]))
+            .collect()
+    }
+
+    /// Of the items that this life found on the disk, and holds, the places of their records among those of earlier lives.
+    fn continued(&self, numbers: &BTreeMap<Hash, u32>) -> BTreeMap<u32, usize> {
+        let audit = self.audit.borrow();
+        let Some(rare) = &audit.rare else {
+            return BTreeMap::new();
+        };
+        let mut continued = BTreeMap::new();
+        for (item, _) in self.recovered(numbers) {
+            let place = rare.records.iter().rposition(|it| it.item == item);
+            if let Some(place) = place.filter(|_| audit.held.contains(item)) {
+                continued.insert(item, place);
+            }
+        }
+        continued
+    }
+
+    /// What this life found on the disk, and when.
+    fn recovered(&self, numbers: &BTreeMap<Hash, u32>) -> Vec<(u32, Time)> {
+        let mut found = self.node.news(0);
+        found.truncate(self.node.recovered());
+        records(found, numbers).map(|it| (it.item, it.at)).collect()
+    }
+
+    /// What each life of the node found on the disk, and when.
+    pub(super) fn all_recovered(&self, numbers: &BTreeMap<Hash, u32>) -> Vec<(u32, Time)> {
+        let audit = self.audit.borrow();
+        let rare = audit.rare.as_ref();
+        let mut all = rare.map_or_else(Vec::new, |rare| rare.recovered.clone());
+        all.extend(self.recovered(numbers));
+        all
     }
 
     /// How everything else came that the node has ever held: in an earlier life, in this one until it let go of it, and if this one is over all.
     pub(super) fn past_records(&self, numbers: &BTreeMap<Hash, u32>, is_over: bool) -> Vec<Record> {
+        let continued = match is_over {
+            true => BTreeMap::new(),
+            false => self.continued(numbers),
+        };
         let audit = self.audit.borrow();
         let rare = audit.rare.as_ref();
         let mut gone = rare.map_or_else(Vec::new, |rare| rare.records.clone());
+        if !continued.is_empty() {
+            let mut places = 0..;
+            gone.retain(|it| continued.get(&it.item).copied() != places.next());
+        }
         if is_over || rare.is_some() {
-            let own = records(self.node.news(0), numbers);
+            let own = records(self.node.news(self.node.recovered()), numbers);
             gone.extend(own.filter(|record| is_over || audit.has_evicted(record.item)));
         }
         gone
@@ -125,10 +173,13 @@ impl Seated {
 
     /// What the audit of the next life begins with.
     pub(super) fn into_audit(self, numbers: &BTreeMap<Hash, u32>) -> Audit {
+        let recovered = self.recovered(numbers);
         let mut rare = self.audit.into_inner().rare.unwrap_or_default();
         rare.evicted = ItemSet::default();
         rare.sent.merge(&self.node.sent());
-        rare.records.extend(records(self.node.news(0), numbers));
+        let came = self.node.news(self.node.recovered());
+        rare.records.extend(records(came, numbers));
+        rare.recovered.extend(recovered);
         Audit {
             rare: Some(rare),
             ..Audit::default()
