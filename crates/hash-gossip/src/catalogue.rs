@@ -277,6 +277,13 @@ impl<A, K: Default> Catalogue<A, K> {
         })
     }
 
+    /// What was among the first so many that became held, and still is.
+    pub(crate) fn held_before(&self, place: usize) -> Vec<HashIndex> {
+        let held = (0..).zip(&self.journal[..place]);
+        let held = held.filter(|(place, held)| self.entries[held.number.index()].held == *place);
+        held.map(|(_, held)| held.number).collect()
+    }
+
     /// The hashes that are held, in order.
     pub(crate) fn held(&self) -> impl Iterator<Item = Hash> {
         self.held_in_order().map(|(hash, _)| hash)

@@ -28,6 +28,10 @@ pub struct Config {
     /// Whether the node keeps what it holds on the [disk](crate::Host::disk) of its host, and holds that again when it is started anew. It then
     /// dials and accepts nobody before the disk was read.
     pub durable: bool,
+    /// How long a durable node waits for a neighbour to say how much of its log it has seen, before it offers everything.
+    pub greeting: Duration,
+    /// How often, at most, a durable node says to a neighbour how far it has offered its log.
+    pub mark: Duration,
     /// What one connection accepts.
     pub limits: Arc<Limits>,
 }
@@ -57,6 +61,8 @@ impl Default for Config {
             max_offers: 1 << 20,
             max_strangers: 0,
             durable: false,
+            greeting: Duration::from_secs(1),
+            mark: Duration::from_secs(1),
             limits: Arc::default(),
         }
     }

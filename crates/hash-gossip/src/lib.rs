@@ -43,6 +43,16 @@
 //! it when it starts, cuts off what a crash has torn, and holds what it says. A body is spread before it is durable; [`Node::is_durable`] says when it is. The log
 //! only grows: nothing is ever taken out of it.
 //!
+//! Two such nodes that connect again, whoever of them was away, tell each other how much of the other's log they have seen, and offer what is beyond alone: by ID,
+//! SINCE and SEEN.
+//!
+//! ```text
+//! ID "hash-gossip 9f86…"       who I am: the first that either says
+//! SINCE 117                    of your log I hold all up to 117: offer what is beyond
+//! ID "hash-gossip 9f86… 130"   all that my log has up to 130 was offered on this connection, or you said that you hold it
+//! SEEN 130                     all of that is durable here
+//! ```
+//!
 //! # Map
 //!
 //! | | |
@@ -75,6 +85,7 @@ mod reader;
 mod scratch;
 mod state;
 mod strategy;
+mod talk;
 mod task;
 mod trade;
 

@@ -71,6 +71,11 @@ impl<H: Host, S: Strategy> Node<H, S> {
         poll_fn(|cx| self.shared.with(|state| state.poll_ready(cx))).await;
     }
 
+    /// Whether the node holds what its disk had kept, so that [`ready`](Self::ready) is done.
+    pub fn is_ready(&self) -> bool {
+        self.look(|state| state.is_ready())
+    }
+
     /// Whether this hash is held, and will be after a crash: its body is durable on the disk.
     pub fn is_durable(&self, hash: &Hash) -> bool {
         self.look(|state| state.is_durable(hash))
@@ -159,6 +164,16 @@ impl<H: Host, S: Strategy> Node<H, S> {
     /// once more if it was published again.
     pub fn news(&self, since: usize) -> Vec<Record<H::Address>> {
         self.look(|state| state.catalogue.news(since).collect())
+    }
+
+    /// How many of these, the first so many, were on the disk when the node began.
+    pub fn recovered(&self) -> usize {
+        self.look(|state| {
+            state
+                .durable
+                .as_ref()
+                .map_or(0, |durable| durable.recovered)
+        })
     }
 
     /// Bytes of bodies that came in, whole or not, right or wrong. What still came of a body after it was cancelled

@@ -8,8 +8,10 @@ use hash_exchange::{
 
 use crate::catalogue::Catalogue;
 use crate::download::{Downloads, Room, TooLarge};
+use crate::durable::Durable;
 use crate::neighbour::Body;
 use crate::scratch::Scratch;
+use crate::state::resuming::greet;
 use crate::strategy::{Fault, Knowledge as _, PeerIndex, Strategy};
 
 /// What the node counts.
@@ -52,6 +54,9 @@ pub(crate) struct Reader<'a, A, S: Strategy> {
     pub(crate) counters: &'a mut Counters,
     /// Responses that are to be cancelled once the poll is over.
     pub(crate) unwanted: &'a mut Vec<ResponseId>,
+    pub(crate) durable: Option<&'a mut Durable>,
+    /// See [`Config::mark`](crate::Config::mark).
+    pub(crate) mark: Duration,
     pub(crate) heard: &'a mut bool,
     pub(crate) closing: &'a mut bool,
 }
@@ -81,12 +86,11 @@ impl<A: Clone, S: Strategy> Application for Reader<'_, A, S> {
                 reason,
             } => self.failed(response, &hash, &reason),
             Event::Close => self.close(),
-            // A connection answers requests by itself; names and cursors mean nothing to this node.
-            Event::Request(_)
-            | Event::Cancelled { .. }
-            | Event::Id(_)
-            | Event::Since(_)
-            | Event::Seen(_) => {}
+            Event::Id(text) => self.id(text),
+            Event::Since(position) => self.greet(position.unwrap_or_default()),
+            Event::Seen(position) => self.seen(position),
+            // A connection answers requests by itself.
+            Event::Request(_) | Event::Cancelled { .. } => {}
         }
         ControlFlow::Continue(())
     }
@@ -101,6 +105,10 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         if *self.closing {
             return;
         }
+        if self.durable.is_some() {
+            // Who offers before it asks has no log.
+            self.greet(0);
+        }
         for hash in hashes.iter() {
             let Some(hash) = self.catalogue.intern(&hash) else {
                 continue;
@@ -111,6 +119,56 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
                 self.catalogue.release(hash);
             }
         }
+        if self.durable.is_some() {
+            self.note_lacking(hashes);
+        }
+    }
+
+    /// Of what the peer offers, notes what is not held: its log will have been seen so far once that is.
+    #[cold]
+    fn note_lacking(&mut self, hashes: Hashes<'_>) {
+        let Some(durable) = &mut self.durable else {
+            return;
+        };
+        let numbers = hashes
+            .iter()
+            .filter_map(|hash| self.catalogue.number(&hash));
+        for hash in numbers.filter(|&hash| self.catalogue.lacks(hash)) {
+            durable.talks[self.peer.index()].note_lacking(hash);
+        }
+    }
+
+    /// The peer says who it is, or how far it has offered its log.
+    fn id(&mut self, text: &str) {
+        if let Some(durable) = &mut self.durable
+            && let Some(own) = durable.identity
+        {
+            durable.talks[self.peer.index()].hear(own, text);
+        }
+    }
+
+    /// The peer is to be offered what our log has beyond this position, and whatever comes. Positions of those who have not said who they are mean nothing here.
+    #[cold]
+    fn greet(&mut self, position: u64) {
+        if let Some(durable) = &mut self.durable
+            && !*self.closing
+            && !durable.talks[self.peer.index()].is_greeted
+        {
+            let is_known = durable.talks[self.peer.index()].peer.is_some();
+            let position = if is_known { position } else { 0 };
+            let (catalogue, strategy) = (&mut *self.catalogue, &mut *self.strategy);
+            greet(
+                durable, catalogue, strategy, self.peer, position, self.now, self.mark,
+            );
+        }
+    }
+
+    /// The peer says how far it has seen our log.
+    fn seen(&mut self, position: Option<u64>) {
+        if let Some(durable) = &mut self.durable {
+            durable.talks[self.peer.index()].note_seen(position);
+            durable.mark_later(self.now + self.mark);
+        }
     }
 
     fn not_found(&mut self, hash: &Hash) {
@@ -118,6 +176,9 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         if !*self.closing
             && let Some(hash) = self.catalogue.number(hash)
         {
+            if let Some(durable) = &mut self.durable {
+                durable.talks[self.peer.index()].forgive(hash);
+            }
             self.strategy
                 .handle_refused(self.catalogue, self.peer, hash, self.now);
         }
@@ -191,7 +252,9 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
     }
 
     fn close(&mut self) {
-        if !std::mem::replace(self.closing, true) {
+        let durable = self.durable.as_mut();
+        let known = durable.is_none_or(|durable| durable.end_talk(self.peer));
+        if !std::mem::replace(self.closing, true) && known {
             self.strategy
                 .handle_disconnected(self.catalogue, self.peer, self.now);
         }

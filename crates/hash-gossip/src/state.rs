@@ -3,6 +3,7 @@
 mod actions;
 mod links;
 mod recovery;
+pub(crate) mod resuming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
@@ -139,7 +140,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         let mut connections = self.links.iter().filter_map(|it| it.connection.as_ref());
         let durable = self.durable.as_ref();
         self.backlogs.is_none()
-            && durable.is_none_or(|durable| durable.has_written_all())
+            && durable.is_none_or(|durable| durable.has_written_all() && durable.has_greeted_all())
             && connections.all(|it| it.unwritten() == 0 && it.serving() == 0)
     }
 
@@ -167,8 +168,8 @@ impl<H: Host, S: Strategy> State<H, S> {
 
     /// Holds bodies from now on and tells the neighbours of those that are new.
     pub(crate) fn publish(&mut self, bodies: impl IntoIterator<Item = (Hash, Rc<[u8]>)>) {
-        if let Some(durable) = &mut self.durable
-            && durable.identity.is_none()
+        if !self.is_ready()
+            && let Some(durable) = &mut self.durable
         {
             durable.early.extend(bodies);
             return;
@@ -239,6 +240,8 @@ impl<H: Host, S: Strategy> State<H, S> {
             strategy: &mut self.strategy,
             counters: &mut self.counters,
             unwanted: &mut self.unwanted,
+            durable: self.durable.as_deref_mut(),
+            mark: self.config.mark,
             heard: &mut link.heard,
             closing: &mut link.closing,
         };
@@ -257,6 +260,9 @@ impl<H: Host, S: Strategy> State<H, S> {
                 }
                 if !self.unwanted.is_empty() || self.backlogs.is_some() {
                     self.catch_up(peer, now);
+                }
+                if self.durable.is_some() {
+                    self.resume(peer, now);
                 }
                 // CLOSE goes out on the next poll; and were the reader ever to pause, that would be the way to go on.
                 if agrees || outcome.is_ready() {
@@ -321,6 +327,9 @@ impl<H: Host, S: Strategy> State<H, S> {
             }
         }
         self.strategy.handle_time(&mut self.catalogue, now);
+        if self.durable.is_some() {
+            self.handle_time_of_talks(now);
+        }
         self.carry_out(now);
     }
 
@@ -352,9 +361,13 @@ impl<H: Host, S: Strategy> State<H, S> {
     pub(crate) fn due(&self) -> Option<Duration> {
         let redials = self.redials.as_ref();
         let redial = redials.and_then(|redials| redials.first().map(|&(at, ..)| at));
-        match (redial, self.strategy.deadline()) {
+        let due = match (redial, self.strategy.deadline()) {
             (Some(redial), Some(deadline)) => Some(redial.min(deadline)),
             (redial, deadline) => redial.or(deadline),
+        };
+        match &self.durable {
+            Some(durable) => durable.due_or(due),
+            None => due,
         }
     }
 

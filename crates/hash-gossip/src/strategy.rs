@@ -33,6 +33,16 @@ pub trait Strategy: 'static {
     /// A connection to this peer stands; nothing was said on it yet.
     fn handle_connected(&mut self, hashes: &mut impl Knowledge<Self::Known>, peer: PeerIndex);
 
+    /// The peer, which is about to be connected, is known to hold this hash, which is held here: it need not be told. A strategy that does not care tells it again.
+    fn handle_told(
+        &mut self,
+        hashes: &mut impl Knowledge<Self::Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+    ) {
+        let _ = (hashes, peer, hash);
+    }
+
     /// The connection to this peer is lost, or the peer takes no more messages.
     fn handle_disconnected(
         &mut self,
@@ -100,7 +110,7 @@ pub trait Strategy: 'static {
     /// Whether the peer offered this hash on its present connection and did not take it back.
     fn was_offered(&self, peer: PeerIndex, known: &Self::Known) -> bool;
 
-    /// Whether this hash was advertised to the peer on its present connection.
+    /// Whether this hash was advertised to the peer on its present connection, or need not be.
     fn was_told(&self, peer: PeerIndex, known: &Self::Known) -> bool;
 
     /// How many hashes are requested and not yet here.

@@ -94,14 +94,11 @@ pub(crate) async fn keep<H: Host, S: Strategy>(shared: Rc<Shared<H, S>>, mut dis
         }
     };
     let mut log = Log::new(disk, &found);
-    let identity = match found.identity() {
-        Some(identity) => identity,
-        None => {
-            let identity = shared.with(|state| state.draw_identity());
-            write(&shared, &mut log, &[Entry::Identity(identity)]).await;
-            identity
-        }
-    };
+    let known = found.identity();
+    let identity = known.unwrap_or_else(|| shared.with(|state| state.draw_identity()));
+    let new = known.is_none().then_some(Entry::Identity(identity));
+    // What was found may still be in the memory of a machine whose process has ended: it is not durable before it is synced.
+    write(&shared, &mut log, new.as_slice()).await;
     shared.with(|state| state.recover(identity, found.entries));
     shared.open();
     loop {

@@ -113,6 +113,8 @@ pub struct Attendance {
     pub evicted: Vec<(NodeId, u32)>,
     /// What came to a node, and is not held by it any more.
     pub past: Vec<(NodeId, Record)>,
+    /// What each life of a node found on its disk, and when.
+    pub recovered: Vec<(NodeId, u32, Time)>,
 }
 
 /// The figures of a run.

@@ -130,6 +130,7 @@ pub fn network(scenario: &Scenario) -> Network {
         seed: scenario.seed,
         links: scenario.links.clone(),
         streams: scenario.stream.clone(),
+        disks: scenario.disk.clone(),
         faults: scenario.faults(),
         ..Network::new(
             scenario.nodes,

@@ -37,7 +37,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         }
         self.catalogue.prune();
         if self.durable.is_some() {
-            self.collect_unwritten();
+            self.keep_log();
         }
         self.scratch.put_actions(actions);
         self.arm_timer();

@@ -72,7 +72,11 @@ impl<H: Host, S: Strategy> State<H, S> {
         link.heard = false;
         link.connection = Some(Connection::with_limits(stream, self.config.limits.clone()));
         self.errands.push(Errand::Serve(peer, link.generation));
-        self.strategy.handle_connected(&mut self.catalogue, peer);
+        if self.durable.is_some() {
+            self.introduce(peer, now);
+        } else {
+            self.strategy.handle_connected(&mut self.catalogue, peer);
+        }
         self.carry_out(now);
     }
 
@@ -94,7 +98,9 @@ impl<H: Host, S: Strategy> State<H, S> {
         self.downloads.drop_peer(peer);
         let closing = std::mem::take(&mut link.closing);
         self.take_backlog(peer);
-        if !closing {
+        let durable = self.durable.as_mut();
+        let known = durable.is_none_or(|durable| durable.end_talk(peer));
+        if !closing && known {
             self.strategy
                 .handle_disconnected(&mut self.catalogue, peer, now);
         }

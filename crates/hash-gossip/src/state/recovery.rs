@@ -33,6 +33,7 @@ impl<H: Host, S: Strategy> State<H, S> {
         durable.identity = Some(identity);
         durable.trouble = None;
         (durable.collected, durable.synced) = (collected, collected);
+        durable.recovered = collected;
         let readers = std::mem::take(&mut durable.readers);
         self.errands.extend(readers.into_iter().map(Errand::Wake));
         let early = std::mem::take(&mut durable.early);
@@ -48,23 +49,41 @@ impl<H: Host, S: Strategy> State<H, S> {
                     self.strategy.handle_evicted(&mut self.catalogue, number);
                 }
             }
-            Entry::Identity(_) | Entry::Cursor(..) => {}
+            Entry::Cursor(peer, position) => {
+                if let Some(durable) = &mut self.durable {
+                    durable.cursors.insert(peer, position);
+                }
+            }
+            Entry::Identity(_) => {}
         }
     }
 
     /// Pending until the node holds what its log says.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.durable {
-            Some(durable) if durable.identity.is_none() => {
-                durable.readers.push(cx.waker().clone());
-                Poll::Pending
-            }
-            _ => Poll::Ready(()),
+        if self.is_ready() {
+            return Poll::Ready(());
         }
+        if let Some(durable) = &mut self.durable {
+            durable.readers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Whether the node holds what its log says.
+    pub(crate) fn is_ready(&self) -> bool {
+        let durable = self.durable.as_ref();
+        durable.is_none_or(|durable| durable.identity.is_some())
+    }
+
+    /// Puts on the list of what is to be written what belongs there by now.
+    #[cold]
+    pub(super) fn keep_log(&mut self) {
+        self.collect_unwritten();
+        self.note_seen();
     }
 
     /// Puts bodies that have become held on the list of what is to be written.
-    pub(super) fn collect_unwritten(&mut self) {
+    fn collect_unwritten(&mut self) {
         let Some(durable) = &mut self.durable else {
             return;
         };
@@ -91,13 +110,6 @@ impl<H: Host, S: Strategy> State<H, S> {
         match &mut self.durable {
             Some(durable) => durable.poll_unwritten(cx),
             None => Poll::Pending,
-        }
-    }
-
-    /// These are durable now.
-    pub(crate) fn note_written(&mut self, entries: &[Entry]) {
-        if let Some(durable) = &mut self.durable {
-            durable.note_written(entries);
         }
     }
 

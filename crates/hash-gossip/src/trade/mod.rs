@@ -270,6 +270,15 @@ impl Strategy for Trade {
         }
     }
 
+    fn handle_told(
+        &mut self,
+        hashes: &mut impl Knowledge<Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+    ) {
+        hashes.of_mut(hash).note_told(peer);
+    }
+
     fn handle_disconnected(
         &mut self,
         hashes: &mut impl Knowledge<Known>,

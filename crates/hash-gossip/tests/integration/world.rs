@@ -122,11 +122,26 @@ impl World {
         Node::start(self.site(own), config, neighbours.collect())
     }
 
-    /// Gives one site what another has on its disk, as if a machine had got that disk.
-    pub(crate) fn move_disk(&self, from: Address, to: Address) {
+    /// Starts a node that keeps no log and takes strangers.
+    pub(crate) fn plain(&self, own: Address) -> TestNode {
+        let config = Config {
+            max_strangers: 9,
+            ..Config::default()
+        };
+        Node::start(self.site(own), config, Vec::new())
+    }
+
+    /// Gives one site what another has on its disk.
+    pub(crate) fn copy_disk(&self, from: Address, to: Address) {
         let mut disks = self.net.disks.borrow_mut();
-        let disk = disks.remove(&from).unwrap_or_default();
+        let disk = disks.get(&from).cloned().unwrap_or_default();
         disks.insert(to, disk);
+    }
+
+    /// The same, and the other has nothing any more.
+    pub(crate) fn move_disk(&self, from: Address, to: Address) {
+        self.copy_disk(from, to);
+        self.net.disks.borrow_mut().remove(&from);
     }
 
     /// From now on nothing can be written to any disk, or everything can.

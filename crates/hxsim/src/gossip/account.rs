@@ -160,9 +160,15 @@ fn published_within(
     for records in records {
         records.retain_mut(|record| renumber(&mut record.item));
     }
-    let Attendance { past, evicted, .. } = attendance;
+    let Attendance {
+        past,
+        evicted,
+        recovered,
+        ..
+    } = attendance;
     past.retain_mut(|(_, record)| renumber(&mut record.item));
     evicted.retain_mut(|(_, item)| renumber(item));
+    recovered.retain_mut(|(_, item, _)| renumber(item));
     measured
 }
 
@@ -191,6 +197,9 @@ fn attendance(gossip: &Gossip, scenario: &Scenario, world: &World<'_, Seated>) -
         let is_over = !world.is_up(node);
         let past = seated.past_records(gossip, is_over).into_iter();
         attendance.past.extend(past.map(|record| (node, record)));
+        let recovered = seated.all_recovered(gossip).into_iter();
+        let recovered = recovered.map(|(item, at)| (node, item, at));
+        attendance.recovered.extend(recovered);
         if !is_over {
             let evicted = seated.evicted().into_iter();
             attendance.evicted.extend(evicted.map(|item| (node, item)));

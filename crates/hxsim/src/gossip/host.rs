@@ -3,9 +3,11 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hash_gossip::{NoDisk, Scratch};
+use hash_gossip::Scratch;
 use rand_chacha::ChaCha8Rng;
 use simnet::{Host, Listener, NodeId, Stream};
+
+use super::SimDisk;
 
 /// A simulated host as a `hash-gossip` node sees it.
 #[derive(Clone)]
@@ -38,7 +40,7 @@ impl hash_gossip::Host for SimHost {
     type Address = NodeId;
     type Stream = Stream;
     type Rng = ChaCha8Rng;
-    type Disk = NoDisk;
+    type Disk = SimDisk;
 
     fn address(&self) -> NodeId {
         self.host.id()
@@ -69,8 +71,8 @@ impl hash_gossip::Host for SimHost {
         self.host.rng()
     }
 
-    fn disk(&self) -> NoDisk {
-        NoDisk
+    fn disk(&self) -> SimDisk {
+        SimDisk::new(&self.host)
     }
 
     fn scratch(&self) -> Rc<Scratch> {

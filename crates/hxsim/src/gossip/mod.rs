@@ -1,9 +1,11 @@
 //! Our own protocol as a scenario runs it: `hash-gossip` nodes on simulated hosts, what they must reach, and what came of it.
 //!
-//! There is no disk. A node that starts again after it left or crashed is as a process that is started on its directory: it holds what its workload
-//! gives it, publishes that again, what it had evicted too, and knows nothing else of its last life.
+//! A node that starts again after it left or crashed is as a process that is started on its directory: it holds what its workload
+//! gives it, publishes that again, what it had evicted too, and knows nothing else of its last life. One that is durable holds what its disk has kept, and publishes
+//! what it neither holds nor has evicted.
 
 mod account;
+mod disk;
 mod footprint;
 mod host;
 mod item_set;
@@ -24,6 +26,7 @@ use crate::topology::Graph;
 use crate::workload::Item;
 
 pub use account::report;
+pub use disk::SimDisk;
 pub use footprint::footprint;
 pub use host::SimHost;
 use item_set::ItemSet;
@@ -56,6 +59,8 @@ pub struct Holdings {
     /// What it was made to let go of in this life.
     evicted: Option<Box<ItemSet>>,
     violation: Option<Box<Broken>>,
+    /// It has not read its disk yet.
+    recovers: bool,
 }
 
 impl Holdings {
@@ -132,7 +137,7 @@ impl Protocol for Gossip {
         self.seat(host, seat, Audit::default())
     }
 
-    /// The process begins anew with nothing but what its workload gives it, and publishes that again. Only figures outlive a life.
+    /// The process begins anew with what its workload gives it, and what its disk has if it is durable. Otherwise only figures outlive a life.
     fn restart(&self, host: Host, seat: Seat<'_>, before: Seated) -> Seated {
         self.audit(&before);
         self.seat(host, seat, before.into_audit(self))
@@ -150,6 +155,8 @@ impl Protocol for Gossip {
             for node in group {
                 progress.of += u64::from(wanted.count());
                 if let Some(holdings) = of(nodes, *node) {
+                    // What it holds is yet to be seen.
+                    progress.of += u64::from(holdings.recovers);
                     progress.have += u64::from(holdings.held.count());
                     let evicted = holdings.evicted.as_ref();
                     let evicted = evicted.map_or(0, |evicted| evicted.count_in(&wanted));
@@ -193,10 +200,10 @@ impl Gossip {
         let node = match self.strategy {
             Strategy::Trade => Node::start(sim, self.config.clone(), neighbours.collect()),
         };
-        let mut later = Vec::new();
+        let (mut later, is_durable) = (Vec::new(), self.config.durable);
         for number in self.publications.get(&seat.id).into_iter().flatten() {
             let item = &self.items[*number as usize];
-            if item.at <= now {
+            if item.at <= now && !is_durable {
                 node.publish_hashed(item.hash.clone(), item.body.clone());
             } else {
                 later.push((item.at, item.hash.clone(), Some(item.body.clone())));
@@ -217,9 +224,12 @@ impl Gossip {
                 *at = self.clocks.shown(seat.id, *at);
             }
             host.clone().spawn(async move {
+                node.ready().await;
                 for (at, hash, body) in later {
                     host.sleep_until(at).await;
                     match body {
+                        // What was let go of in an earlier life stays so.
+                        Some(_) if is_durable && node.has_evicted(&hash) => {}
                         Some(body) => node.publish_hashed(hash, body),
                         None => drop(node.evict(&hash)),
                     }
@@ -311,6 +321,7 @@ fn config(scenario: &Scenario) -> Config {
             max: options.backoff_max,
         },
         batch: options.batch as usize,
+        durable: options.durable,
         ..Config::default()
     }
 }

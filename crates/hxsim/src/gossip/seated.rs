@@ -1,4 +1,5 @@
 use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
 
 use hash_exchange::Tally;
 use hash_gossip::Node;
@@ -31,6 +32,8 @@ struct Rare {
     /// What its earlier lives have sent, and what came to them.
     sent: Tally,
     records: Vec<Record>,
+    /// What its earlier lives found on the disk, and when.
+    recovered: Vec<(u32, Time)>,
 }
 
 /// A rule that is broken, and what was seen.
@@ -86,6 +89,7 @@ impl Seated {
             held: audit.held.clone(),
             evicted: evicted.cloned().map(Box::new),
             violation: violation.map(Box::new),
+            recovers: !self.node.is_ready(),
         }
     }
 
@@ -98,18 +102,65 @@ impl Seated {
         sent
     }
 
-    /// How what the node holds came to be held.
+    /// How what the node holds came to be held. What it found on its disk came to an earlier life.
     pub(super) fn records(&self, gossip: &Gossip) -> Vec<Record> {
-        self.read(self.node.records(), gossip).collect()
+        let continued = self.continued(gossip);
+        let audit = self.audit.borrow();
+        let past = audit.rare.as_ref().map_or(&[][..], |rare| &rare.records);
+        let own = records(self.node.records(), self.id, gossip);
+        own.map(|own| continued.get(&own.item).map_or(own, |place| past[*place]))
+            .collect()
+    }
+
+    /// Of the items that this life found on the disk, and holds, the places of their records among those of earlier lives.
+    fn continued(&self, gossip: &Gossip) -> BTreeMap<u32, usize> {
+        let audit = self.audit.borrow();
+        let Some(rare) = &audit.rare else {
+            return BTreeMap::new();
+        };
+        let mut continued = BTreeMap::new();
+        for (item, _) in self.recovered(gossip) {
+            let place = rare.records.iter().rposition(|it| it.item == item);
+            if let Some(place) = place.filter(|_| audit.held.contains(item)) {
+                continued.insert(item, place);
+            }
+        }
+        continued
+    }
+
+    /// What this life found on the disk, and when.
+    fn recovered(&self, gossip: &Gossip) -> Vec<(u32, Time)> {
+        let mut found = self.node.news(0);
+        found.truncate(self.node.recovered());
+        records(found, self.id, gossip)
+            .map(|it| (it.item, it.at))
+            .collect()
+    }
+
+    /// What each life of the node found on the disk, and when.
+    pub(super) fn all_recovered(&self, gossip: &Gossip) -> Vec<(u32, Time)> {
+        let audit = self.audit.borrow();
+        let rare = audit.rare.as_ref();
+        let mut all = rare.map_or_else(Vec::new, |rare| rare.recovered.clone());
+        all.extend(self.recovered(gossip));
+        all
     }
 
     /// How everything else came that the node has ever held: in an earlier life, in this one until it let go of it, and if this one is over all.
     pub(super) fn past_records(&self, gossip: &Gossip, is_over: bool) -> Vec<Record> {
+        let continued = match is_over {
+            true => BTreeMap::new(),
+            false => self.continued(gossip),
+        };
         let audit = self.audit.borrow();
         let rare = audit.rare.as_ref();
         let mut gone = rare.map_or_else(Vec::new, |rare| rare.records.clone());
+        if !continued.is_empty() {
+            let mut places = 0..;
+            gone.retain(|it| continued.get(&it.item).copied() != places.next());
+        }
         if is_over || rare.is_some() {
-            let own = self.read(self.node.news(0), gossip);
+            let own = records(self.node.news(self.node.recovered()), self.id, gossip);
             gone.extend(own.filter(|record| is_over || audit.has_evicted(record.item)));
         }
         gone
@@ -124,31 +175,33 @@ impl Seated {
 
     /// What the audit of the next life begins with.
     pub(super) fn into_audit(self, gossip: &Gossip) -> Audit {
-        let own: Vec<_> = self.read(self.node.news(0), gossip).collect();
+        let recovered = self.recovered(gossip);
         let mut rare = self.audit.into_inner().rare.unwrap_or_default();
         rare.evicted = ItemSet::default();
         rare.sent.merge(&self.node.sent());
-        rare.records.extend(own);
+        let came = self.node.news(self.node.recovered());
+        rare.records.extend(records(came, self.id, gossip));
+        rare.recovered.extend(recovered);
         Audit {
             rare: Some(rare),
             ..Audit::default()
         }
     }
+}
 
-    /// What the node has written down, in the numbers of the workload and in true time.
-    fn read(
-        &self,
-        of: Vec<hash_gossip::Record<NodeId>>,
-        gossip: &Gossip,
-    ) -> impl Iterator<Item = Record> {
-        of.into_iter().filter_map(|record| {
-            let shown = Time::ZERO + record.learned_at;
-            Some(Record {
-                item: *gossip.numbers.get(&record.hash)?,
-                at: gossip.clocks.reached(self.id, shown),
-                from: record.from,
-                receipts: record.receipts,
-            })
+/// What a node has written down, in the numbers of the workload and in true time.
+fn records(
+    of: Vec<hash_gossip::Record<NodeId>>,
+    node: NodeId,
+    gossip: &Gossip,
+) -> impl Iterator<Item = Record> {
+    of.into_iter().filter_map(move |record| {
+        let shown = Time::ZERO + record.learned_at;
+        Some(Record {
+            item: *gossip.numbers.get(&record.hash)?,
+            at: gossip.clocks.reached(node, shown),
+            from: record.from,
+            receipts: record.receipts,
         })
-    }
+    })
 }

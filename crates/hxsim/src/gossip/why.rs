@@ -51,6 +51,14 @@ impl Inquest<'_> {
         if let Some(why) = self.absence(node, self.last()) {
             return format!("the node is down: {why}");
         }
+        if self
+            .holdings(node)
+            .is_some_and(|holdings| holdings.recovers)
+        {
+            let trouble = self.node(node).and_then(Node::disk_trouble);
+            let trouble = trouble.map_or_else(String::new, |trouble| format!(": {trouble}"));
+            return format!("the node is still about to read its disk{trouble}");
+        }
         let holds = |peer: &NodeId| self.holds(*peer, item);
         let near = self.graph.neighbours(node).iter().copied();
         let holders: Vec<NodeId> = near.filter(holds).collect();

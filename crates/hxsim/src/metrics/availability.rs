@@ -40,12 +40,19 @@ impl Presence<'_> {
         let held = held.flat_map(|(node, records)| records.iter().map(move |it| (node, it)));
         let past = observed.attendance.past.iter();
         let all = held.chain(past.map(|(node, record)| (*node, record)));
-        let had = all.filter(|(_, record)| record.from.is_some());
-        let had = had.map(|(node, record): (NodeId, &Record)| {
+        let came = all.filter(|(_, record)| record.from.is_some());
+        let came = came.map(|(node, record): (NodeId, &Record)| (node, record.at));
+        let recovered = observed.attendance.recovered.iter();
+        let recovered = recovered.filter(|(node, item, _)| {
+            let item = &observed.items[*item as usize];
+            !item.holders.contains(node)
+        });
+        let recovered = recovered.map(|(node, _, at)| (*node, *at));
+        let had = came.chain(recovered).map(|(node, at)| {
             let sessions = &sessions[node as usize];
-            let after = sessions.partition_point(|(start, _)| *start <= record.at);
+            let after = sessions.partition_point(|(start, _)| *start <= at);
             let life = after.checked_sub(1).map(|place| sessions[place]);
-            life.map_or(0, |(_, end)| self.lasted(record.at, end))
+            life.map_or(0, |(_, end)| self.lasted(at, end))
         });
         let had = had.sum();
         // Nanoseconds of many pairs may be more than 64 bits hold.

@@ -22,6 +22,7 @@ pub(super) enum Content {
     Integer(i128),
     Array(Vec<Value>),
     Table(Table),
+    Boolean(bool),
     /// What no scenario has a use for, by its name.
     Other(&'static str),
 }
@@ -44,6 +45,7 @@ impl Value {
             Content::Integer(_) => "an integer",
             Content::Array(_) => "an array",
             Content::Table(_) => "a table",
+            Content::Boolean(_) => "a boolean",
             Content::Other(kind) => kind,
         }
     }
@@ -286,7 +288,7 @@ fn convert(source: usize, value: Spanned<DeValue<'_>>) -> Value {
         ),
         DeValue::Table(table) => Content::Table(convert_table(source, table)),
         DeValue::Float(_) => Content::Other("a float"),
-        DeValue::Boolean(_) => Content::Other("a boolean"),
+        DeValue::Boolean(boolean) => Content::Boolean(boolean),
         DeValue::Datetime(_) => Content::Other("a date"),
     };
     Value { place, content }

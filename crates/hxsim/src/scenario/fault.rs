@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use simnet::{
-    Fault, GilbertElliott, Impairment, LinkSet, Lives, NodeId, Probability, Schedule, Time,
+    DiskFailure, Fault, GilbertElliott, Impairment, LinkSet, Lives, NodeId, Probability, Schedule,
+    Time,
 };
 
 use super::Eviction;
 use super::document::{Content, Value};
 use super::quantity::{
     bandwidth, bodies, duration, nodes as node_set, pace, pair, positive_duration, probability,
-    signed_duration, time, word,
+    signed_duration, size, time, word,
 };
 use super::read::before_end;
 use super::section::{Located, Problems, Section, Wrong};
@@ -133,10 +134,19 @@ enum Kind {
     Cut,
     Life(fn(Time, NodeId) -> Fault),
     Impair(Effect),
+    FailDisk(Failing),
+    Restart,
     Evict,
     Slow,
     Jump,
     Drift,
+}
+
+/// How a disk fails for a while.
+#[derive(Clone, Copy)]
+enum Failing {
+    Full,
+    Unreadable,
 }
 
 /// How links are worse for a while.
@@ -159,16 +169,13 @@ fn fault(
     nodes: Option<u32>,
     horizon: Option<Time>,
 ) -> Option<What> {
-    const KINDS: [(&str, Kind); 19] = [
+    const KINDS: [(&str, Kind); 21] = [
         ("partition", Kind::Partition),
         ("cut", Kind::Cut),
         ("join", Kind::Life(|at, node| Fault::Join { at, node })),
         ("leave", Kind::Life(|at, node| Fault::Leave { at, node })),
         ("crash", Kind::Life(|at, node| Fault::Crash { at, node })),
-        (
-            "restart",
-            Kind::Life(|at, node| Fault::Restart { at, node }),
-        ),
+        ("restart", Kind::Restart),
         ("evict", Kind::Evict),
         ("block", Kind::Impair(Effect::Block)),
         ("stall", Kind::Impair(Effect::Stall)),
@@ -182,6 +189,8 @@ fn fault(
         ("slow", Kind::Slow),
         ("clock_jump", Kind::Jump),
         ("clock_drift", Kind::Drift),
+        ("disk_full", Kind::FailDisk(Failing::Full)),
+        ("disk_unreadable", Kind::FailDisk(Failing::Unreadable)),
     ];
     let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
@@ -198,6 +207,11 @@ fn fault(
             between.zip(at).map(|(between, at)| What::Cut(at, between))
         }
         Kind::Life(of) => life(problems, &mut section, nodes, at, horizon, of),
+        Kind::Restart => restart(problems, &mut section, nodes, at, horizon),
+        Kind::FailDisk(failing) => {
+            let failed = fail_disk(problems, &mut section, nodes, at, horizon, failing);
+            failed.map(|failed| What::Faults(vec![failed]))
+        }
         Kind::Impair(effect) => {
             let impaired = impair(problems, &mut section, nodes, at, horizon, effect);
             impaired.map(|impaired| What::Faults(vec![impaired]))
@@ -235,6 +249,56 @@ fn life(
         of(at + Duration::from_nanos(after as u64), node)
     });
     Some(What::Faults(faults.collect()))
+}
+
+/// Restarts, each with the node's disk as it was or with another one.
+fn restart(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    at: Option<Time>,
+    horizon: Option<Time>,
+) -> Option<What> {
+    let fates = [("kept", false), ("lost", true)];
+    let is_lost = section.or(problems, "disk", false, word("fate of a disk", &fates));
+    let of = |at, node| Fault::Restart { at, node };
+    let Some(What::Faults(restarts)) = life(problems, section, nodes, at, horizon, of) else {
+        return None;
+    };
+    let faults = restarts.into_iter().flat_map(|restart| {
+        let lost = match restart {
+            Fault::Restart { at, node } if is_lost => Some(Fault::LoseDisk { at, node }),
+            _ => None,
+        };
+        lost.into_iter().chain([restart])
+    });
+    Some(What::Faults(faults.collect()))
+}
+
+fn fail_disk(
+    problems: &mut Problems,
+    section: &mut Section<'_>,
+    nodes: Option<u32>,
+    at: Option<Time>,
+    horizon: Option<Time>,
+    failing: Failing,
+) -> Option<Fault> {
+    let until = until(problems, section, at, horizon);
+    let nodes = section.required(problems, "nodes", "nodes = [3]", node_set(nodes));
+    let failure = match failing {
+        Failing::Full => {
+            let capacity = section.or(problems, "capacity", 0, size);
+            let capacity = capacity.into();
+            DiskFailure::Full { capacity }
+        }
+        Failing::Unreadable => DiskFailure::Unreadable,
+    };
+    Some(Fault::FailDisk {
+        at: at?,
+        until,
+        nodes: nodes?.value,
+        failure,
+    })
 }
 
 fn eviction(

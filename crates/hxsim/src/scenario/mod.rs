@@ -31,7 +31,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use simnet::{Fault, Link, Links, NodeId, Schedule, StreamModel, Time};
+use simnet::{DiskModel, Fault, Link, Links, NodeId, Schedule, StreamModel, Time};
 
 use crate::churn::Churn;
 use crate::diagnostic::{BadScenario, Diagnostic, Place, Source, nearest};
@@ -62,6 +62,8 @@ pub struct Scenario {
     pub stream: StreamModel,
     /// What is published, when and where; `None` leaves it to the nodes' own program.
     pub workload: Option<Workload>,
+    /// How long disks take.
+    pub disk: DiskModel,
     /// What each node is told.
     pub node: NodeOptions,
     /// How long it goes on.
@@ -119,6 +121,8 @@ pub struct NodeOptions {
     pub batch: u32,
     /// How news spreads.
     pub strategy: Strategy,
+    /// Whether it keeps what it holds on its disk.
+    pub durable: bool,
 }
 
 /// How news spreads.
@@ -205,6 +209,7 @@ impl Scenario {
             links: Links::all(Link::constant(Duration::from_millis(10))),
             stream: StreamModel::default(),
             workload: None,
+            disk: DiskModel::default(),
             node: NodeOptions::default(),
             run: RunOptions::default(),
             measure: None,
@@ -371,6 +376,7 @@ impl Default for NodeOptions {
             backoff_max: Duration::from_secs(10),
             batch: 1000,
             strategy: Strategy::default(),
+            durable: false,
         }
     }
 }

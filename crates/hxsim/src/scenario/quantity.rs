@@ -46,6 +46,14 @@ pub(super) fn word<T: Copy>(
     }
 }
 
+/// True or false.
+pub(super) fn boolean(value: &Value) -> Result<bool, Wrong> {
+    match value.content {
+        Content::Boolean(boolean) => Ok(boolean),
+        _ => Err(Wrong::kind(value, "expected true or false")),
+    }
+}
+
 /// An integer from `least` on.
 pub(super) fn integer<T: TryFrom<i128>>(least: u32) -> impl Fn(&Value) -> Result<T, Wrong> {
     move |value| {

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use simnet::{NodeId, Time};
+use simnet::{DiskModel, NodeId, Time};
 
 use super::document::{Content, Value};
-use super::quantity::{integer, node_count, positive_duration, sentence, text, time, word};
+use super::quantity::{
+    boolean, duration, integer, node_count, positive_duration, sentence, text, time, word,
+};
 use super::section::{Located, Problems, Section, Wrong};
 use super::{
     Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, churn, expect, fault, measure,
@@ -38,6 +40,7 @@ pub(super) fn scenario(
     let workload = workload::read(problems, &mut section, count, horizon, directory);
     let measure = measure::read(problems, &mut section, horizon, workload.as_ref());
     let node = node(problems, &mut section);
+    let disk = disk(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
     let churn = churn::read(problems, &mut section, count, horizon, &faults, directory);
     // What is wrong with a workload is told where it stands.
@@ -83,6 +86,7 @@ pub(super) fn scenario(
         links: network.links,
         stream: network.stream,
         workload,
+        disk,
         node,
         run: run?,
         measure,
@@ -154,9 +158,24 @@ fn node(problems: &mut Problems, root: &mut Section<'_>) -> NodeOptions {
         backoff_max: max.map_or(default.backoff_max, |it| it.value),
         batch: section.or(problems, "batch", default.batch, integer(1)),
         strategy: section.or(problems, "strategy", default.strategy, strategy),
+        durable: section.or(problems, "durable", default.durable, boolean),
     };
     section.close(problems);
     node
+}
+
+fn disk(problems: &mut Problems, root: &mut Section<'_>) -> DiskModel {
+    let default = DiskModel::default();
+    let Some(mut section) = root.section(problems, "disk", "`[disk]`") else {
+        return default;
+    };
+    let disk = DiskModel {
+        read: section.or(problems, "read", default.read, duration),
+        write: section.or(problems, "write", default.write, duration),
+        sync: section.or(problems, "sync", default.sync, duration),
+    };
+    section.close(problems);
+    disk
 }
 
 fn run(problems: &mut Problems, root: &mut Section<'_>) -> Option<RunOptions> {

@@ -15,8 +15,8 @@ use hxsim::workload::{
 };
 use proptest::prelude::*;
 use simnet::{
-    Access, Bandwidth, Fault, GilbertElliott, Impairment, Jitter, Link, LinkSet, Links, Members,
-    Probability, Quantiles, Region, Schedule, StreamModel, Time,
+    Access, Bandwidth, DiskFailure, DiskModel, Fault, GilbertElliott, Impairment, Jitter, Link,
+    LinkSet, Links, Members, Probability, Quantiles, Region, Schedule, StreamModel, Time,
 };
 
 const ALL: &str = include_str!("../../src/scenario/example.toml");
@@ -96,6 +96,12 @@ fn every_key_arrives_where_it_belongs() {
             backoff_max: ms(2_000),
             batch: 10,
             strategy: Strategy::Trade,
+            durable: true,
+        },
+        disk: DiskModel {
+            read: ms(1),
+            write: Duration::from_micros(100),
+            sync: ms(5),
         },
         run: RunOptions {
             horizon: Time::from_secs(120),
@@ -128,6 +134,14 @@ fn every_key_arrives_where_it_belongs() {
                 },
             ],
         }
+        .crash(Time::from_secs(6), 2)
+        .lose_disk(Time::from_secs(7), 2)
+        .restart(Time::from_secs(7), 2)
+        .fail_disk(
+            Time::from_secs(7)..Time::from_secs(8),
+            vec![3],
+            DiskFailure::Full { capacity: 4096 },
+        )
         .impair(
             Time::from_secs(10)..Time::from_secs(11),
             LinkSet::Between(vec![0], vec![1, 2]),
@@ -174,7 +188,7 @@ fn every_key_arrives_where_it_belongs() {
         .jump(Time::from_secs(18), 1, -3_600_000_000_000)
         .drift(Time::from_secs(18)..Time::from_secs(19), 1, 200)
         .drift(Time::from_secs(18)..Time::from_secs(19), 2, 200),
-        fault_numbers: vec![0, 1, 2, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12],
+        fault_numbers: vec![0, 1, 2, 2, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15],
         evictions: vec![Eviction {
             at: Time::from_secs(9),
             nodes: vec![0],

@@ -11,6 +11,7 @@ use hxsim::scenario::{Eviction, Stop};
 use hxsim::workload::{Arrivals, Synthetic, Workload};
 use hxsim::{Outcome, Report, Scenario, gossip, trial};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use simnet::{Fault, Host, Layout, Link, Links, NodeId, Probability, Schedule, Time};
 
 use crate::drawn::{prepare, runner, topologies};
@@ -317,7 +318,7 @@ fn nodes_of_any_kind_are_started_again_and_given_what_was_kept() {
 }
 
 /// Nodes come, go and let go of things, behind lossy links and partitions.
-fn lively() -> impl Strategy<Value = Scenario> {
+pub(crate) fn lively() -> impl Strategy<Value = Scenario> {
     (
         topologies(8),
         any::<u64>(),
@@ -388,67 +389,70 @@ fn lives(nodes: u32) -> impl Strategy<Value = Vec<Fault>> {
     all.prop_map(|faults| faults.concat())
 }
 
+/// Those who are there at the end have all that one of them has, but for what somebody has let go of.
+pub(crate) fn assert_guarantee(scenario: &Scenario) -> Result<(), TestCaseError> {
+    let (graph, gossip) = prepare(scenario);
+    let watch = |_| ControlFlow::Continue(());
+    let run = run::run(&gossip, scenario, &graph, Layout::default(), watch);
+    let run = run.expect("a valid network");
+    let report = gossip::report(&gossip, scenario, &graph, &run);
+    // Who lets go of something passes it on no more, which may keep it from others.
+    let kept_from = |missing: &Missing| missing.why.contains(" let go of it, ");
+    prop_assert!(
+        report.missing.iter().all(kept_from),
+        "{}",
+        report.human(false)
+    );
+    let complete = report.missing.is_empty();
+    let outcomes = [Outcome::NotConverged, Outcome::Converged];
+    prop_assert_eq!(report.outcome, outcomes[usize::from(complete)]);
+    // Told without the runner's notion of what is wanted: neighbours have the same, but for what one of them let go of.
+    let lives = scenario.faults().lives();
+    let started = |node| lives.up_since(node, run.world.now());
+    let holds = |node: NodeId, item: usize| {
+        let hash = &gossip.items()[item].hash;
+        run.world.node(node).node().holds(hash)
+    };
+    let let_go = |node: NodeId, item: usize| {
+        scenario.evictions.iter().any(|eviction| {
+            eviction.nodes == [node]
+                && eviction.bodies == [item as u32]
+                && (scenario.node.durable || eviction.at >= started(node))
+        })
+    };
+    let up: Vec<_> = run.world.nodes_up().map(|(node, _)| node).collect();
+    for (a, b) in graph
+        .edges()
+        .iter()
+        .filter(|(a, b)| up.contains(a) && up.contains(b))
+    {
+        for item in 0..gossip.items().len() {
+            let same = holds(*a, item) == holds(*b, item);
+            prop_assert!(
+                same || let_go(*a, item) || let_go(*b, item),
+                "{a}, {b}: {item}"
+            );
+        }
+    }
+    for (number, item) in gossip.items().iter().enumerate() {
+        let own = item.holders.iter().filter(|node| up.contains(node));
+        for node in own {
+            prop_assert!(holds(*node, number) || let_go(*node, number));
+        }
+        let lost = report
+            .lost
+            .iter()
+            .any(|lost| lost.hash == item.hash.to_string());
+        let held = up.iter().any(|node| holds(*node, number));
+        prop_assert_eq!(lost, !held, "{}", item.hash);
+    }
+    let digest = trial::verify(&gossip, scenario).expect("a valid network");
+    prop_assert_eq!(digest, Ok(run.world.digest()));
+    Ok(())
+}
+
 #[test]
 fn those_who_are_there_at_the_end_have_all_that_one_of_them_has() {
-    let outcome = runner(96).run(&lively(), |scenario| {
-        let (graph, gossip) = prepare(&scenario);
-        let watch = |_| ControlFlow::Continue(());
-        let run = run::run(&gossip, &scenario, &graph, Layout::default(), watch);
-        let run = run.expect("a valid network");
-        let report = gossip::report(&gossip, &scenario, &graph, &run);
-        // Who lets go of something passes it on no more, which may keep it from others.
-        let kept_from = |missing: &Missing| missing.why.contains(" let go of it, ");
-        prop_assert!(
-            report.missing.iter().all(kept_from),
-            "{}",
-            report.human(false)
-        );
-        let complete = report.missing.is_empty();
-        let outcomes = [Outcome::NotConverged, Outcome::Converged];
-        prop_assert_eq!(report.outcome, outcomes[usize::from(complete)]);
-        // Told without the runner's notion of what is wanted: neighbours have the same, but for what one of them let go of.
-        let lives = scenario.faults().lives();
-        let started = |node| lives.up_since(node, run.world.now());
-        let holds = |node: NodeId, item: usize| {
-            let hash = &gossip.items()[item].hash;
-            run.world.node(node).node().holds(hash)
-        };
-        let let_go = |node: NodeId, item: usize| {
-            scenario.evictions.iter().any(|eviction| {
-                eviction.nodes == [node]
-                    && eviction.bodies == [item as u32]
-                    && eviction.at >= started(node)
-            })
-        };
-        let up: Vec<_> = run.world.nodes_up().map(|(node, _)| node).collect();
-        for (a, b) in graph
-            .edges()
-            .iter()
-            .filter(|(a, b)| up.contains(a) && up.contains(b))
-        {
-            for item in 0..gossip.items().len() {
-                let same = holds(*a, item) == holds(*b, item);
-                prop_assert!(
-                    same || let_go(*a, item) || let_go(*b, item),
-                    "{a}, {b}: {item}"
-                );
-            }
-        }
-        for (number, item) in gossip.items().iter().enumerate() {
-            let own = item.holders.iter().filter(|node| up.contains(node));
-            for node in own {
-                prop_assert!(holds(*node, number) || let_go(*node, number));
-            }
-            let lost = report
-                .lost
-                .iter()
-                .any(|lost| lost.hash == item.hash.to_string());
-            let held = up.iter().any(|node| holds(*node, number));
-            prop_assert_eq!(lost, !held, "{}", item.hash);
-        }
-        let digest = trial::verify(&gossip, &scenario).expect("a valid network");
-        prop_assert_eq!(digest, Ok(run.world.digest()));
-        Ok(())
-    });
+    let outcome = runner(96).run(&lively(), |scenario| assert_guarantee(&scenario));
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }

@@ -4,6 +4,7 @@ mod bad;
 mod command;
 mod determinism;
 mod drawn;
+mod durable;
 mod endings;
 mod families;
 mod figures;

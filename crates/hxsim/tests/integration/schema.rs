@@ -132,7 +132,12 @@ fn tables(root: &Value) -> Vec<Table> {
                     example(root, &root["properties"]["workload"]),
                 );
             }
+            let restarts = least["kind"] == "restart";
             put(&mut around, path, least);
+            if restarts && let Some(faults) = around["fault"].as_array_mut() {
+                // Who restarts has crashed.
+                faults.push(json!({ "kind": "crash", "at": "1ns", "nodes": "0..64" }));
+            }
             let map = variant.as_object().expect("a table's schema is an object");
             all.push(Table {
                 path: path.to_vec(),

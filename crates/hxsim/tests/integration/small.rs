@@ -35,6 +35,11 @@ fn nodes_come_and_go() {
 }
 
 #[test]
+fn disks_have_what_was_synced() {
+    assert_answers("disks", 4);
+}
+
+#[test]
 fn links_are_worse_for_a_while() {
     assert_answers("impaired", 8);
 }
