@@ -19,8 +19,8 @@ pub trait Protocol {
     fn start(&self, host: Host, seat: Seat<'_>) -> Self::Node;
 
     /// Starts the node of a seat anew after it left or crashed; [`Host::incarnation`] says how often that has happened. `before` is what was
-    /// kept of its last life. If nobody says otherwise it is dropped, as what a process had in memory; but figures may be added up, and what
-    /// stands for a disk may be carried over.
+    /// kept of its last life. If nobody says otherwise it is dropped, as what a process had in memory; but figures may be added up. What the node has on its
+    /// [disk](Host::disk) is there again.
     fn restart(&self, host: Host, seat: Seat<'_>, before: Self::Node) -> Self::Node {
         drop(before);
         self.start(host, seat)

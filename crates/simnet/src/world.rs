@@ -34,7 +34,7 @@ impl<'a, T> World<'a, T> {
     /// when the world does.
     ///
     /// A node that joins or restarts by the schedule is started when its time has come. `start` is then given what was kept of the node's last
-    /// life, if it had one: to add up figures, or because something of it outlives a process, as a disk does.
+    /// life, if it had one, to add up figures. What is to outlive a process in the world itself is on its [disk](Host::disk).
     ///
     /// # Errors
     ///

@@ -184,6 +184,44 @@ fn who_was_put_back_to_an_earlier_state_is_somebody_else() {
 }
 
 #[test]
+fn what_a_crash_has_taken_is_not_taken_for_what_came_in_its_place() {
+    let mut world = World::new();
+    let [one, other] = [(0, &[1][..]), (1, &[])].map(|(own, dials)| world.durable(own, dials));
+    world.run_for(SECOND);
+    one.publish(*b"durable");
+    world.run_for(SECOND / 2);
+    world.set_full(true);
+    let lost = one.publish(*b"lost");
+    world.run_for(5 * SECOND);
+    assert!(other.holds(&lost) && !one.is_durable(&lost));
+    // Site 3 has what was durable at site 0, and goes on from there.
+    world.wall(0, 1);
+    world.cut(0, 1);
+    world.set_full(false);
+    world.copy_disk(0, 3);
+    let back = world.durable(3, &[1]);
+    let instead = [&b"this"[..], b"and that"].map(|body| back.publish(body));
+    world.run_for(5 * SECOND);
+    assert!(back.holds(&lost) && instead.iter().all(|hash| other.holds(hash)));
+}
+
+#[test]
+fn what_was_seen_is_noted_behind_it() {
+    const IDENTITY: u8 = 1;
+    const BODY: u8 = 2;
+    const CURSOR: u8 = 4;
+    let mut world = World::new();
+    world.set_window(1000);
+    let [one, other] = [(0, &[1][..]), (1, &[])].map(|(own, dials)| world.durable(own, dials));
+    // It comes so slowly that the node at 0 says meanwhile how far it has come.
+    let slow = one.publish(vec![7; 600_000]);
+    world.run_for(3 * SECOND);
+    assert!(!other.holds(&slow) && one.sent().frames(Kind::Id) == 2);
+    world.run_for(10 * SECOND);
+    assert_eq!(world.kinds_in_log(1), [IDENTITY, BODY, CURSOR]);
+}
+
+#[test]
 fn a_node_without_a_log_is_offered_everything_and_offers_it() {
     let mut world = World::new();
     let durable = world.durable(0, &[1]);

@@ -144,6 +144,19 @@ impl World {
         self.net.disks.borrow_mut().remove(&from);
     }
 
+    /// The kinds of the records in a site's log.
+    pub(crate) fn kinds_in_log(&self, address: Address) -> Vec<u8> {
+        let disks = self.net.disks.borrow();
+        let (mut log, mut kinds) = (&disks[&address][..], Vec::new());
+        // A checksum, the kind, the length of the payload, a sequence and a digest stand before each.
+        while let Some((header, rest)) = log.split_first_chunk::<41>() {
+            kinds.push(header[8]);
+            let length = u32::from_le_bytes([header[9], header[10], header[11], header[12]]);
+            log = &rest[length as usize..];
+        }
+        kinds
+    }
+
     /// From now on nothing can be written to any disk, or everything can.
     pub(crate) fn set_full(&self, full: bool) {
         self.net.full.set(full);
