@@ -41,19 +41,37 @@ pub enum ProtocolError {
     NameTooLong {
         /// Its length in bytes.
         len: u64,
+        /// The limit.
+        limit: u32,
     },
-    /// A frame without channel, or on one that does not fit a signed number of 32 bits.
-    Channel,
+    /// A frame without channel, or on one that does not fit a signed number of 32 bits: this one, as it is written, in zigzag.
+    Channel(Option<u64>),
     /// A frame type other than DATA, END and ERROR.
     FrameType(u64),
     /// A channel whose name is not a hexadecimal number.
     Name(Box<str>),
     /// A message without type, or of a type that does not exist.
     MessageType(Option<u64>),
-    /// A message that lacks a field which its type demands.
-    FieldMissing,
+    /// A message of this type that lacks a field which it demands: an ID its name, or a HASHES a hash or a sequence number.
+    FieldMissing(u64),
     /// More streams of messages than [`Limits::rpc_channels`](crate::Limits::rpc_channels).
-    TooManyChannels,
+    TooManyStreams {
+        /// The limit.
+        limit: u32,
+    },
+    /// More channels whose contents we have cancelled, and that the peer neither ends nor uses anew, than
+    /// [`Limits::channels`](crate::Limits::channels).
+    TooManyChannels {
+        /// The limit.
+        limit: u32,
+    },
+    /// An AVAILABLE of more hashes than [`Limits::offered`](crate::Limits::offered).
+    TooManyOffered {
+        /// So many it has.
+        offered: usize,
+        /// The limit.
+        limit: u32,
+    },
     /// A HASHES when no REQUEST awaits one.
     Unasked,
     /// A HASHES that maps a hash which the REQUEST it answers did not name, or maps it twice.
@@ -65,9 +83,6 @@ pub enum ProtocolError {
         /// The sequence number.
         sequence: u64,
     },
-    /// More contents before their HASHES than [`Limits::early_channels`](crate::Limits::early_channels), or more bytes of
-    /// them than [`Limits::early_bytes`](crate::Limits::early_bytes).
-    TooEarly,
     /// More contents asked for than [`Limits::served`](crate::Limits::served).
     TooManyServed {
         /// So many are asked for, all together.
@@ -112,10 +127,15 @@ impl fmt::Display for ProtocolError {
                 f,
                 "a message of {len} bytes is beyond Limits::message, {limit} bytes"
             ),
-            Self::NameTooLong { len } => {
-                write!(f, "a channel name of {len} bytes is beyond Limits::name")
-            }
-            Self::Channel => f.write_str("a frame has no channel of 32 bits"),
+            Self::NameTooLong { len, limit } => write!(
+                f,
+                "a channel name of {len} bytes is beyond Limits::name, {limit} bytes"
+            ),
+            Self::Channel(None) => f.write_str("a frame has no channel"),
+            Self::Channel(Some(zigzag)) => write!(
+                f,
+                "a frame's channel, {zigzag} in zigzag, is no number of 32 bits"
+            ),
             Self::FrameType(kind) => {
                 write!(f, "frame type {kind} does not exist, there are 1 to 3")
             }
@@ -124,11 +144,22 @@ impl fmt::Display for ProtocolError {
             Self::MessageType(Some(kind)) => {
                 write!(f, "message type {kind} does not exist, there are 0 to 6")
             }
-            Self::FieldMissing => f.write_str("a message lacks a field that its type demands"),
-            Self::TooManyChannels => {
-                f.write_str("more streams of messages than Limits::rpc_channels")
+            Self::FieldMissing(kind) => {
+                write!(f, "a message of type {kind} lacks a field that it demands")
             }
-            Self::Unasked => f.write_str("HASHES without a REQUEST"),
+            Self::TooManyStreams { limit } => write!(
+                f,
+                "more streams of messages than Limits::rpc_channels, {limit}"
+            ),
+            Self::TooManyChannels { limit } => write!(
+                f,
+                "more channels than Limits::channels, {limit}, are neither ended nor used anew"
+            ),
+            Self::TooManyOffered { offered, limit } => write!(
+                f,
+                "{offered} hashes are offered at a time, beyond Limits::offered, {limit}"
+            ),
+            Self::Unasked => f.write_str("HASHES, and no REQUEST of ours awaits one"),
             Self::Unrequested(hash) => write!(f, "HASHES maps {hash:?}, which is not asked for"),
             Self::SequenceTaken(sequence) => {
                 write!(f, "HASHES gives out sequence {sequence} a second time")
@@ -139,9 +170,6 @@ impl fmt::Display for ProtocolError {
                     "a content comes under sequence {sequence}, which was never given out"
                 )
             }
-            Self::TooEarly => f.write_str(
-                "more content ahead of its HASHES than Limits::early_channels and early_bytes",
-            ),
             Self::TooManyServed { asked, limit } => write!(
                 f,
                 "{asked} contents are asked for at a time, beyond Limits::served, {limit}"
@@ -187,6 +215,11 @@ pub enum Misuse {
         /// The limit.
         limit: u32,
     },
+    /// More hashes offered at once than [`Limits::offered`](crate::Limits::offered), which counts for what we say too: split the list.
+    TooManyOffered {
+        /// The limit.
+        limit: u32,
+    },
     /// More hashes asked for at once than [`Limits::requested`](crate::Limits::requested). Ask for fewer, and for the rest when
     /// some have come to their end.
     TooManyRequested {
@@ -214,6 +247,10 @@ impl fmt::Display for Misuse {
                 f,
                 "a message of {len} bytes is beyond Limits::message, {limit} bytes"
             ),
+            Self::TooManyOffered { limit } => write!(
+                f,
+                "more hashes offered at once than Limits::offered, {limit}"
+            ),
             Self::TooManyRequested { limit } => write!(
                 f,
                 "more hashes asked for at once than Limits::requested, {limit}"
@@ -239,9 +276,13 @@ pub enum BodyError {
     /// It is longer than [`Limits::body`](crate::Limits::body), or than [`Limits::bodies`](crate::Limits::bodies), and was cancelled. Only
     /// [`Connection::next`](crate::Connection::next) says so; [`Connection::poll`](crate::Connection::poll) can take it.
     TooLong,
-    /// Together with the others under way it was longer than [`Limits::bodies`](crate::Limits::bodies), and by the time that
-    /// [`Connection::next`](crate::Connection::next) asked for it again the peer had closed, or did not have it any more. Ask for it on
-    /// another connection.
+    /// A congested peer sent it ahead of the HASHES that announces it, with more than fits into
+    /// [`Limits::early_bytes`](crate::Limits::early_bytes) or [`Limits::early_channels`](crate::Limits::early_channels), and it was
+    /// cancelled. Ask for it again, best when others have come: [`Connection::next`](crate::Connection::next) does that by itself.
+    TooEarly,
+    /// There was no room for it beside others, in [`Limits::bodies`](crate::Limits::bodies) or ahead of its announcement, and by the time
+    /// that [`Connection::next`](crate::Connection::next) asked for it again the peer had closed, or did not have it any more. Ask for it
+    /// on another connection.
     NoRoom,
 }
 
@@ -252,8 +293,11 @@ impl fmt::Display for BodyError {
             Self::Peer(message) if message.is_empty() => f.write_str("the peer broke it off"),
             Self::Peer(message) => write!(f, "the peer broke it off: {message}"),
             Self::TooLong => f.write_str("the content is beyond Limits::body"),
+            Self::TooEarly => f.write_str(
+                "the content came ahead of its HASHES, beyond Limits::early_bytes or early_channels",
+            ),
             Self::NoRoom => f.write_str(
-                "with the others the content was beyond Limits::bodies, and it is not to be had again",
+                "there was no room for the content beside others, and when it was asked for again the peer did not have it",
             ),
         }
     }
@@ -270,11 +314,13 @@ pub enum Error {
     Io(io::Error),
     /// The peer broke the protocol.
     Protocol(ProtocolError),
-    /// The peer does not read what it makes us answer: this many bytes wait, more than
-    /// [`Limits::unwritten`](crate::Limits::unwritten). If it is our own offers that wait, there were too many at once.
+    /// The peer does not read what it makes us answer: it has had us write this many bytes of answers more than it has taken, which is
+    /// beyond [`Limits::unwritten`](crate::Limits::unwritten).
     Unread {
-        /// Bytes that wait.
+        /// Bytes of answers that wait.
         bytes: usize,
+        /// The limit.
+        limit: u32,
     },
 }
 
@@ -283,9 +329,9 @@ impl fmt::Display for Error {
         match self {
             Self::Io(error) => write!(f, "transport: {error}"),
             Self::Protocol(error) => write!(f, "protocol: {error}"),
-            Self::Unread { bytes } => write!(
+            Self::Unread { bytes, limit } => write!(
                 f,
-                "the peer does not read: {bytes} bytes wait, beyond Limits::unwritten"
+                "the peer does not read: {bytes} bytes of answers wait, beyond Limits::unwritten, {limit}"
             ),
         }
     }

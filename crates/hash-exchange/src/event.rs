@@ -68,11 +68,11 @@ pub enum Event<'a> {
     Close,
 }
 
-/// A content that we receive on this connection. Numbers ascend in the order of announcement.
+/// A content that we receive on this connection. Numbers ascend in the order of announcement, modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResponseId(pub(crate) u32);
 
-/// A content that we serve on this connection. Numbers ascend in the order of announcement.
+/// A content that we serve on this connection. Numbers ascend in the order of announcement, modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServedId(pub(crate) u32);
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 
 use super::{Application, Connection, Progress, Source};
-use crate::{BodyError, Error, Event, Hash, Limits, ResponseId, Store, Verifier};
+use crate::{BodyError, Error, Event, Hash, Limits, Misuse, ResponseId, Store, Verifier};
 
 /// An [`Event`] that owns what it says, as [`Connection::next`] yields it. As with those, there will be no others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub enum OwnedEvent {
         /// What went wrong.
         reason: BodyError,
     },
+    /// The peer does not want the rest of this content, which we have begun to send.
+    Cancelled(Hash),
     /// The peer needs nothing more from us.
     Close,
 }
@@ -58,6 +60,8 @@ pub(super) struct Inbox {
     refused: Vec<ResponseId>,
     /// What was refused to make room for others, and is to be asked for again.
     postponed: Vec<Hash>,
+    /// Something has just been postponed.
+    has_postponed: bool,
     /// What has been asked for again, and is not announced yet.
     asked_again: BTreeSet<Hash>,
 }
@@ -119,12 +123,14 @@ where
                 settled: false,
             };
             let progress = self.poll(cx, &mut assembler);
-            if assembler.settled {
-                self.ask_again(inbox);
-            }
+            let settled = assembler.settled;
             for response in inbox.refused.drain(..) {
                 // It is too late for that if the end came with the piece that was too much.
                 let _ = self.cancel(response);
+            }
+            inbox.has_postponed = false;
+            if settled || inbox.is_waiting() {
+                self.ask_again(inbox);
             }
             match progress {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -138,17 +144,25 @@ where
 }
 
 impl<Io, B, V: Verifier> Connection<Io, B, V> {
-    /// One content has come to its end: one that was postponed is asked for in its place. So no more of them are under way than have had
-    /// room, and our CLOSE, which waits for all that is under way, cannot come between.
+    /// One content has come to its end, or none is left under way: one that was postponed is asked for in its place. So no more of them
+    /// are under way than have had room, and our CLOSE, which waits for all that is under way, cannot come between.
     fn ask_again(&mut self, inbox: &mut Inbox) {
         while let Some(hash) = inbox.postponed.pop() {
-            let asked = self.session.request_again(&hash, self.out.bytes());
-            if asked.is_ok() {
-                inbox.asked_again.insert(hash);
-                return;
+            match self.session.request_again(&hash, self.out.bytes()) {
+                Ok(_) => {
+                    inbox.asked_again.insert(hash);
+                    return;
+                }
+                // The application has asked for others in the meantime: when one of these has come there is room.
+                Err(Misuse::TooManyRequested { .. }) => {
+                    inbox.postponed.push(hash);
+                    return;
+                }
+                Err(_) => {
+                    let reason = BodyError::NoRoom;
+                    inbox.events.push_back(OwnedEvent::Failed { hash, reason });
+                }
             }
-            let reason = BodyError::NoRoom;
-            inbox.events.push_back(OwnedEvent::Failed { hash, reason });
         }
     }
 }
@@ -178,7 +192,7 @@ impl<S: Store> Assembler<'_, S> {
         while self.inbox.assembled + chunk.len() > self.bodies {
             let (&youngest, _) = self.inbox.bodies.last_key_value()?;
             let hash = self.inbox.refuse(youngest)?;
-            self.inbox.postponed.push(hash);
+            self.inbox.postpone(hash);
             if youngest == response {
                 return None;
             }
@@ -218,6 +232,16 @@ impl<S: Store> Assembler<'_, S> {
                 self.store.insert(&hash, body);
                 OwnedEvent::Received { hash, sequence }
             }
+            // When others have come its peer is less congested.
+            Event::Failed {
+                response,
+                hash,
+                reason: BodyError::TooEarly,
+            } => {
+                self.inbox.take(response)?;
+                self.inbox.postpone(hash);
+                return None;
+            }
             Event::Failed {
                 response,
                 hash,
@@ -227,8 +251,9 @@ impl<S: Store> Assembler<'_, S> {
                 self.settled = true;
                 OwnedEvent::Failed { hash, reason }
             }
+            Event::Cancelled { hash, .. } => OwnedEvent::Cancelled(hash),
             Event::Close => OwnedEvent::Close,
-            Event::Request(_) | Event::Cancelled { .. } => return None,
+            Event::Request(_) => return None,
         })
     }
 }
@@ -247,8 +272,9 @@ impl<S: Store> Application for Assembler<'_, S> {
                 self.inbox.events.push_back(event);
                 ControlFlow::Break(())
             }
-            None if self.inbox.refused.is_empty() => ControlFlow::Continue(()),
-            None => ControlFlow::Break(()),
+            // What was postponed has to be asked for before our CLOSE.
+            None if self.inbox.has_postponed => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
         }
     }
 
@@ -268,6 +294,19 @@ impl Inbox {
             && self.bodies.is_empty()
             && self.postponed.is_empty()
             && self.asked_again.is_empty()
+    }
+
+    /// Something is to be asked for again, and nothing under way whose end could tell when.
+    fn is_waiting(&self) -> bool {
+        !self.postponed.is_empty()
+            && self.announced.is_empty()
+            && self.bodies.is_empty()
+            && self.asked_again.is_empty()
+    }
+
+    fn postpone(&mut self, hash: Hash) {
+        self.postponed.push(hash);
+        self.has_postponed = true;
     }
 
     /// The first piece of a content comes, if it has not come before.

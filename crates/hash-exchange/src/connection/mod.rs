@@ -21,7 +21,7 @@ pub use self::assemble::OwnedEvent;
 pub use self::buffer::Buffer;
 pub use self::halves::Halves;
 pub use self::lazy::Lazy;
-use self::serving::{FRAME, HIGH_WATER, forget, open, open_each};
+use self::serving::{forget, open, open_each};
 use crate::few::Few;
 use crate::{
     Error, Event, Hash, Limits, Misuse, ResponseId, ServedId, Session, Sha1, Tag, Verifier,
@@ -134,7 +134,7 @@ impl<Io, B, V: Verifier> Connection<Io, B, V> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`]; [`Misuse::MessageTooLong`]: offer them in several calls.
+    /// [`Misuse::Closed`]; [`Misuse::MessageTooLong`] and [`Misuse::TooManyOffered`]: offer them in several calls.
     pub fn provide<'h>(
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
@@ -319,7 +319,7 @@ where
     ///
     /// # Errors
     ///
-    /// The transport's, or [`Error::Unread`].
+    /// The transport's.
     #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if !self.has_to_write() {
@@ -349,10 +349,7 @@ where
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                Poll::Pending => {
-                    self.check_backlog()?;
-                    return Poll::Pending;
-                }
+                Poll::Pending => return Poll::Pending,
             }
         }
         if !self.lent {
@@ -430,10 +427,11 @@ where
         Ok(None)
     }
 
-    fn check_backlog(&self) -> Result<(), Error> {
-        let bytes = self.unwritten();
-        if bytes > self.session.limits().unwritten as usize + HIGH_WATER + FRAME {
-            return Err(Error::Unread { bytes });
+    /// Bytes that answer the peer pile up for a peer that does not read.
+    fn check_answers(&self) -> Result<(), Error> {
+        let (bytes, limit) = (self.out.answers(), self.session.limits().unwritten);
+        if bytes > limit as usize {
+            return Err(Error::Unread { bytes, limit });
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 
 use super::{Application, Aside, Connection, Source};
 use crate::session::{MAX_SEQUENCE, reserve};
-use crate::{Error, Hash, Hashes, ProtocolError, ServedId, Verifier};
+use crate::{Error, Hash, Hashes, Kind, ProtocolError, ServedId, Verifier};
 
 impl<Io, B, V> Connection<Io, B, V>
 where
@@ -44,7 +44,7 @@ where
     ///
     /// # Errors
     ///
-    /// As those of [`poll_flush`](Self::poll_flush).
+    /// The transport's, or [`Error::Unread`].
     pub fn poll_serve<A: Application<Body = B>>(
         &mut self,
         cx: &mut Context<'_>,
@@ -84,8 +84,12 @@ where
         for _ in 0..SERVE_ROUNDS {
             self.pump(cx, application);
             while let Some(tag) = self.session.transmit(self.out.bytes()) {
+                if tag.kind != Kind::Close {
+                    self.out.answered(tag);
+                }
                 application.sent(tag);
             }
+            self.check_answers()?;
             let full = self.unwritten() >= HIGH_WATER;
             match self.poll_flush(cx)? {
                 Poll::Ready(()) if full => {}
@@ -175,6 +179,7 @@ where
         let limit = self.session.limits().message;
         let answer = answer.map_err(|_| ProtocolError::AnswerTooLong { limit })?;
         application.sent(answer.tag);
+        self.out.answered(answer.tag);
         let mut served = first;
         while served != next {
             // Its number was given out already.
@@ -183,8 +188,7 @@ where
             }
             served = served.next();
         }
-        // Bytes that answer the peer pile up for a peer that does not read, hence are bounded here and now.
-        self.check_backlog()
+        self.check_answers()
     }
 }
 
@@ -222,10 +226,10 @@ pub(super) fn open<A: Application>(
 }
 
 /// The greatest frame of a content that we write, as the npm package does.
-pub(super) const FRAME: usize = 64 << 10;
+const FRAME: usize = 64 << 10;
 
 /// Sources are read while less than this waits to be written.
-pub(super) const HIGH_WATER: usize = 64 << 10;
+const HIGH_WATER: usize = 64 << 10;
 
 /// A HASHES with one hash, a content of some hundred bytes, and its end.
 const USUAL_ANSWER: usize = 256;

@@ -339,7 +339,7 @@ impl Input {
         }
         match Frame::parse(&self.buffer, name_limit) {
             // What they lack was to come.
-            Ok(_) | Err(ProtocolError::Truncated | ProtocolError::Channel) => {
+            Ok(_) | Err(ProtocolError::Truncated | ProtocolError::Channel(None)) => {
                 ProtocolError::EndInFrame
             }
             Err(wrong) => wrong,

@@ -166,7 +166,7 @@ impl<V: Verifier> Session<V> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Closed`], [`Misuse::MessageTooLong`].
+    /// [`Misuse::Closed`], [`Misuse::MessageTooLong`], [`Misuse::TooManyOffered`].
     pub fn provide<'h>(
         &mut self,
         hashes: impl IntoIterator<Item = &'h Hash>,
@@ -181,7 +181,16 @@ impl<V: Verifier> Session<V> {
         let hashes = first.into_iter().chain(second).chain(hashes);
         reserve(out, FRAME_WITHOUT_HASHES + hashes.size_hint().0 * HASH_LEN);
         let start = self.begin(rpc::AVAILABLE, out);
-        hashes.for_each(|hash| rpc::write_hash(hash, out));
+        let limit = self.limits().offered;
+        let mut room = limit;
+        for hash in hashes {
+            let Some(left) = room.checked_sub(1) else {
+                out.truncate(start);
+                return Err(Misuse::TooManyOffered { limit });
+            };
+            room = left;
+            rpc::write_hash(hash, out);
+        }
         self.commit(Kind::Available, start, out)
     }
 
@@ -637,7 +646,7 @@ mod tests {
         // A node of a large network holds one session for each neighbour, and an event is moved on the way of every frame.
         assert_eq!(size_of::<Session>(), 64);
         assert_eq!(size_of::<Receiving<Sha1State>>(), 64);
-        assert_eq!(size_of::<Serving>(), 72);
+        assert_eq!(size_of::<Serving>(), 96);
         assert!(size_of::<Event<'_>>() <= 56, "{}", size_of::<Event<'_>>());
     }
 

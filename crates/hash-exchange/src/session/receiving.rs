@@ -11,7 +11,7 @@ use super::{Closing, MAX_SEQUENCE, Session, short_end};
 use crate::few::Few;
 use crate::wire::frame::{Frame, FrameKind, channel_number};
 use crate::wire::rpc::{self, Mappings, Message};
-use crate::{BodyError, Event, Hash, Hashes, ProtocolError, ResponseId, Verifier};
+use crate::{BodyError, Event, Hash, Hashes, Limits, ProtocolError, ResponseId, Verifier};
 
 /// What is under way towards us: a line of the cache, as long as it is one content at a time.
 #[derive(Debug)]
@@ -39,8 +39,13 @@ struct Rare<S> {
     replay: Option<u64>,
     /// Its bytes are told, and it has ended: its end is told next.
     ended: Option<(Box<Response<S>>, Ending)>,
-    /// Channels with contents cancelled before they began, and their sequence numbers: each is owed an ERROR.
+    /// Channels with contents cancelled before they began, or refused ahead of their HASHES, and their sequence numbers: each is
+    /// owed an ERROR.
     cancelled: Vec<(u32, u64)>,
+    /// Contents cancelled that have yet to begin.
+    declined: usize,
+    /// Channels that are [`Channel::Cancelled`].
+    cancelled_channels: usize,
     /// The numbers of the contents in `channels`, kept from the first one cancelled among many until all channels are gone: to
     /// cancel each of them in turn must not cost the square of their number.
     places: Option<BTreeMap<ResponseId, Key>>,
@@ -102,6 +107,8 @@ struct Early {
 enum Ending {
     End,
     Error(Box<str>),
+    /// There was no room for it ahead of its HASHES, and we have cancelled it.
+    Refused,
 }
 
 /// Bytes of an ERROR's text that are kept: enough for a person to read, and too few to fill memory with.
@@ -196,7 +203,7 @@ impl<V: Verifier> Session<V> {
         chunk: &'m [u8],
         rest: &[u8],
     ) -> Result<Step<'m>, ProtocolError> {
-        let most = self.limits().early_bytes;
+        let most = self.limits().early_bytes as usize;
         let receiving = self.receiving.as_deref_mut();
         let receiving = receiving.expect("the channel is open");
         match receiving.channels.get_mut(&Key::channel(channel)) {
@@ -205,10 +212,7 @@ impl<V: Verifier> Session<V> {
                 let response = response.id;
                 return Ok(Step::Event(Event::Body { response, chunk }));
             }
-            Some(&mut Channel::Early(sequence)) => {
-                let early = receiving.rare().early(sequence, chunk.len(), most)?;
-                early.bytes.extend_from_slice(chunk);
-            }
+            Some(&mut Channel::Early(sequence)) => receiving.hold(sequence, chunk, most),
             _ => {}
         }
         Ok(Step::Silent)
@@ -265,14 +269,23 @@ impl<V: Verifier> Session<V> {
             return self.open_messages(channel);
         };
         let key = Key::channel(channel);
-        let most = self.limits().early_channels as usize;
+        let Limits {
+            channels,
+            early_channels,
+            ..
+        } = *self.limits();
         let Some(receiving) = self.receiving.as_deref_mut() else {
             return Err(ProtocolError::Unannounced { sequence });
         };
+        if receiving.remove_cancelled(key) {
+            // The number is used anew.
+        } else if receiving.cancelled_channels() >= channels as usize {
+            return Err(ProtocolError::TooManyChannels { limit: channels });
+        }
         match receiving.channels.remove(&Key::announced(sequence)) {
             Some(Channel::Response(response)) if response.cancelled => {
-                receiving.channels.insert(key, Channel::Cancelled);
-                receiving.rare().cancelled.push((channel, sequence));
+                receiving.rare().declined -= 1;
+                receiving.refuse(channel, sequence);
                 return Ok(Route::Nowhere);
             }
             Some(Channel::Response(response)) => {
@@ -280,23 +293,25 @@ impl<V: Verifier> Session<V> {
                 return Ok(Route::Content);
             }
             Some(_) => unreachable!("only contents are announced"),
-            None if receiving.wanted.is_empty() => {
-                return Err(ProtocolError::Unannounced { sequence });
-            }
             None => {}
         }
+        // Each content is of a hash that was asked for.
+        let wanted = receiving.wanted.hashes();
         let rare = receiving.rare();
-        if rare.early.contains_key(&sequence) {
+        if rare.early.len() >= wanted || rare.early.contains_key(&sequence) {
             return Err(ProtocolError::Unannounced { sequence });
         }
-        if rare.early.len() >= most {
-            return Err(ProtocolError::TooEarly);
-        }
+        let is_refused = rare.early.len() >= early_channels as usize;
         let early = Early {
             channel,
-            ..Early::default()
+            bytes: Vec::new(),
+            ending: is_refused.then_some(Ending::Refused),
         };
         rare.early.insert(sequence, early);
+        if is_refused {
+            receiving.refuse(channel, sequence);
+            return Ok(Route::Nowhere);
+        }
         receiving.channels.insert(key, Channel::Early(sequence));
         Ok(Route::Content)
     }
@@ -305,21 +320,21 @@ impl<V: Verifier> Session<V> {
     fn open_messages(&mut self, channel: u32) -> Result<Route, ProtocolError> {
         if self.rpc_channel.is_none() {
             if let Some(receiving) = &mut self.receiving {
-                receiving.channels.remove(&Key::channel(channel));
+                receiving.remove_cancelled(Key::channel(channel));
             }
             self.rpc_channel = one_more(channel);
             return Ok(Route::Messages);
         }
-        let most = self.limits().rpc_channels;
+        let limit = self.limits().rpc_channels;
         let receiving = self.receiving.get_or_insert_default();
         let rare = receiving.rare();
-        if rare.rpc_channels + 1 >= most {
-            return Err(ProtocolError::TooManyChannels);
+        if rare.rpc_channels + 1 >= limit {
+            return Err(ProtocolError::TooManyStreams { limit });
         }
         rare.rpc_channels += 1;
-        receiving
-            .channels
-            .insert(Key::channel(channel), Channel::Rpc);
+        let key = Key::channel(channel);
+        receiving.remove_cancelled(key);
+        receiving.channels.insert(key, Channel::Rpc);
         Ok(Route::Messages)
     }
 
@@ -333,19 +348,20 @@ impl<V: Verifier> Session<V> {
             self.rpc_channel = None;
             return Ok(Step::Silent);
         }
-        let most = self.limits().early_bytes;
+        let most = self.limits().early_bytes as usize;
         let Some(receiving) = self.receiving.as_deref_mut() else {
             return Ok(Step::Silent);
         };
-        match receiving.channels.remove(&Key::channel(channel)) {
+        let key = Key::channel(channel);
+        if receiving.remove_cancelled(key) {
+            return Ok(Step::Silent);
+        }
+        match receiving.channels.remove(&key) {
             Some(Channel::Response(response)) => {
                 receiving.displace(response.id);
                 return Ok(Step::Event(verdict(&self.verifier, *response, ending)));
             }
-            Some(Channel::Early(sequence)) => {
-                let early = receiving.rare().early(sequence, ending.held(), most)?;
-                early.ending = Some(ending);
-            }
+            Some(Channel::Early(sequence)) => receiving.rare().end_early(sequence, ending, most),
             Some(Channel::Rpc) => receiving.rare().rpc_channels -= 1,
             Some(Channel::Cancelled) | None => {}
         }
@@ -360,6 +376,10 @@ impl<V: Verifier> Session<V> {
         hashes: Hashes<'m>,
     ) -> Result<Step<'m>, ProtocolError> {
         if kind == rpc::AVAILABLE {
+            let (offered, limit) = (hashes.len(), self.limits().offered);
+            if offered > limit as usize {
+                return Err(ProtocolError::TooManyOffered { offered, limit });
+            }
             return Ok(Step::Event(Event::Available(hashes)));
         }
         // Whoever has read our CLOSE reads no HASHES any more: a content would come unannounced.
@@ -450,6 +470,8 @@ impl<S> Default for Rare<S> {
             replay: None,
             ended: None,
             cancelled: Vec::new(),
+            declined: 0,
+            cancelled_channels: 0,
             places: None,
         }
     }
@@ -504,7 +526,7 @@ impl Ending {
 
     fn held(&self) -> usize {
         match self {
-            Self::End => 0,
+            Self::End | Self::Refused => 0,
             Self::Error(text) => text.len(),
         }
     }
@@ -539,6 +561,7 @@ fn verdict<V: Verifier>(
     } = response;
     let reason = match ending {
         Ending::Error(message) => BodyError::Peer(message),
+        Ending::Refused => BodyError::TooEarly,
         Ending::End if matches => {
             return Event::Complete {
                 response: id,

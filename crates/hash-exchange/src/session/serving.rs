@@ -16,8 +16,10 @@ pub(super) struct Serving {
     responses: Few<u32, Served>,
     /// The content that was served last: the round goes on behind it.
     last: u32,
-    /// Bit n: the channel n + 2 is in use. Only the first contents are open, so that it never runs out.
+    /// Bit n: the channel n + 2 is in use.
     channels: u64,
+    /// The contents that have begun, by their channels.
+    open: Few<u32, u32>,
     /// Numbers given out and not yet used, kept from the first one on that the application chose itself: those which we
     /// count cannot meet each other.
     announced: Option<Box<BTreeSet<u64>>>,
@@ -30,6 +32,7 @@ impl Default for Serving {
             // Behind the last number comes the first.
             last: u32::MAX,
             channels: 0,
+            open: Few::None,
             announced: None,
         }
     }
@@ -49,8 +52,9 @@ struct Served {
 /// memory has to hold all that have begun: by default it has room for so many of the greatest length that it takes.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Channels for contents, which bound how many may be open in whatever order a session's caller sends them.
-const CHANNELS: usize = u64::BITS as usize;
+/// Contents that have not begun, any of which may be the next to do so: one whose source has nothing to give yet holds up none of the
+/// others. They are few as well, as a source that is looked at may open a file and fill a buffer.
+const TRIED: usize = 16;
 
 /// A frame has its length in a [`Tag`], in 32 bits.
 const MAX_CHUNK: u32 = 1 << 30;
@@ -123,26 +127,22 @@ impl<V: Verifier> Session<V> {
         }
     }
 
-    /// The content whose turn it is, in a round over those that may write now; whoever finds nothing to write for it
-    /// simply asks for the next.
+    /// The content whose turn it is, in a round over those that may write now: those that have begun and, as long as these are fewer
+    /// than four, the first sixteen that have not. Whoever finds nothing to write for it simply asks for the next.
     ///
     /// A content may begin once every REQUEST is answered that we wrote before its HASHES: an npm peer reads our messages
     /// one after the other, and dies of a content whose HASHES it has not read yet.
     pub fn next_response(&mut self) -> Option<ServedId> {
         let answered = self.answered;
         let serving = self.serving.as_deref_mut()?;
-        let ready = |&(_, served): &(&u32, &Served)| served.may_write(answered);
-        let mut window = serving
-            .responses
-            .iter()
-            .take(SIDE_BY_SIDE)
-            .take_while(ready);
-        let (&first, _) = window.next()?;
-        let after = std::iter::once(first).chain(window.map(|(&id, _)| id));
-        serving.last = after
-            .into_iter()
-            .find(|&id| id > serving.last)
-            .unwrap_or(first);
+        let behind = serving.last.wrapping_add(1);
+        // Numbers wrap, so what is next is what is nearest behind the last one.
+        let distance = |id: &u32| id.wrapping_sub(behind);
+        let begun = serving.open.iter().map(|(_, &id)| id).min_by_key(distance);
+        let may_begin = serving.open.len() < SIDE_BY_SIDE;
+        let waiting = may_begin.then(|| serving.next_waiting(behind, answered));
+        let next = begun.into_iter().chain(waiting.flatten());
+        serving.last = next.min_by_key(distance)?;
         Some(ServedId(serving.last))
     }
 
@@ -228,15 +228,8 @@ impl<V: Verifier> Session<V> {
     /// carries now, or what it carried before.
     pub(super) fn cancelled(&mut self, channel: u32, name: Option<&str>) -> Option<Event<'static>> {
         let serving = self.serving.as_ref()?;
-        if serving.channels & slot(channel)? == 0 {
-            return None;
-        }
-        let found = serving
-            .responses
-            .iter()
-            .take(CHANNELS)
-            .find(|(_, served)| served.channel == channel);
-        let (&id, served) = found?;
+        let &id = serving.open.get(&channel)?;
+        let served = serving.responses.get(&id)?;
         let meant = name.is_none_or(|name| {
             channel_number(channel, Some(name)) == Ok(channel_name(served.sequence))
         });
@@ -280,17 +273,18 @@ impl<V: Verifier> Session<V> {
     fn open(&mut self, id: ServedId) -> Result<(i32, Option<u64>), Misuse> {
         let answered = self.answered;
         let serving = self.serving.as_deref_mut().ok_or(Misuse::NotOpen)?;
-        let in_window = serving.channels != u64::MAX;
+        let is_free = serving.channels != u64::MAX;
         let served = serving.responses.get_mut(&id.0).ok_or(Misuse::NotOpen)?;
         if served.channel != 0 {
             return Ok((served.channel.cast_signed(), None));
         }
-        if !in_window || !served.may_write(answered) {
+        if !is_free || !served.may_write(answered) {
             return Err(Misuse::NotReady);
         }
         let lowest = serving.channels.trailing_ones();
         serving.channels |= 1 << lowest;
         served.channel = FIRST_CHANNEL + lowest;
+        serving.open.insert(served.channel, id.0);
         if let Some(announced) = &mut serving.announced {
             announced.remove(&served.sequence);
         }
@@ -306,7 +300,10 @@ impl<V: Verifier> Session<V> {
         };
         if let Some(served) = serving.responses.remove(&id.0) {
             match (slot(served.channel), &mut serving.announced) {
-                (Some(slot), _) => serving.channels &= !slot,
+                (Some(slot), _) => {
+                    serving.channels &= !slot;
+                    serving.open.remove(&served.channel);
+                }
                 (None, Some(announced)) => drop(announced.remove(&served.sequence)),
                 (None, None) => {}
             }
@@ -318,6 +315,23 @@ impl<V: Verifier> Session<V> {
 }
 
 impl Serving {
+    /// Of the contents that are tried next, the first from this number on, or else the first.
+    fn next_waiting(&self, behind: u32, answered: u32) -> Option<u32> {
+        let waiting = self
+            .responses
+            .iter()
+            .filter(|(_, served)| served.channel == 0);
+        let ready = waiting
+            .take(TRIED)
+            .take_while(|(_, served)| served.may_write(answered));
+        let mut ids = ready.map(|(&id, _)| id);
+        let first = ids.next()?;
+        if first >= behind {
+            return Some(first);
+        }
+        ids.find(|&id| id >= behind).or(Some(first))
+    }
+
     /// The next number that is not given out.
     fn count(&self, next: &mut u64) -> u64 {
         if let Some(announced) = &self.announced {

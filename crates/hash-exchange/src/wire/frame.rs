@@ -71,7 +71,7 @@ impl<'a> Frame<'a> {
             }
         }
         Ok(Self {
-            channel: channel.ok_or(ProtocolError::Channel)?,
+            channel: channel.ok_or(ProtocolError::Channel(None))?,
             name,
             kind,
             data,
@@ -132,7 +132,10 @@ fn peek_header(bytes: &[u8], frame_len: u64, name_limit: u32) -> Result<Peek<'_>
             KIND if parse_kind(number)? == FrameKind::Data => {}
             NAME => {
                 if number > u64::from(name_limit) {
-                    return Err(ProtocolError::NameTooLong { len: number });
+                    return Err(ProtocolError::NameTooLong {
+                        len: number,
+                        limit: name_limit,
+                    });
                 }
                 let Some(bytes) = after.get(..number as usize) else {
                     return Ok(Peek::More);
@@ -275,7 +278,7 @@ pub(crate) fn channel_number(channel: u32, name: Option<&str>) -> Result<u64, Pr
 }
 
 fn parse_channel(zigzag: u64) -> Result<i32, ProtocolError> {
-    let zigzag = u32::try_from(zigzag).map_err(|_| ProtocolError::Channel)?;
+    let zigzag = u32::try_from(zigzag).map_err(|_| ProtocolError::Channel(Some(zigzag)))?;
     Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
 }
 
@@ -284,7 +287,7 @@ fn parse_channel(zigzag: u64) -> Result<i32, ProtocolError> {
 fn take_name<'a>(bytes: &mut &'a [u8], limit: u32) -> Result<&'a str, ProtocolError> {
     let len = varint::take(bytes)?;
     if len > u64::from(limit) {
-        return Err(ProtocolError::NameTooLong { len });
+        return Err(ProtocolError::NameTooLong { len, limit });
     }
     text(take(bytes, len)?)
 }

@@ -65,7 +65,7 @@ impl<'a> Message<'a> {
             Some(SINCE) => Self::Since(sequence.checked_sub(1)),
             Some(CLOSE) => Self::Close,
             Some(SEEN) => Self::Seen(sequence.checked_sub(1)),
-            Some(ID) => Self::Id(text(first.ok_or(ProtocolError::FieldMissing)?)?),
+            Some(ID) => Self::Id(text(first.ok_or(ProtocolError::FieldMissing(ID))?)?),
             kind => return Err(ProtocolError::MessageType(kind)),
         })
     }
@@ -234,7 +234,8 @@ fn parse_mapping(mut entry: &[u8]) -> Result<(Hash, u64), ProtocolError> {
             key => skip(&mut entry, key, 0..=1)?,
         }
     }
-    hash.zip(sequence).ok_or(ProtocolError::FieldMissing)
+    hash.zip(sequence)
+        .ok_or(ProtocolError::FieldMissing(HASHES))
 }
 
 const KIND: u64 = key(0, VARINT);

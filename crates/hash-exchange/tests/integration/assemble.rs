@@ -262,6 +262,25 @@ fn what_has_no_room_beside_others_is_asked_for_again_when_one_has_come() {
     assert!(many.sent < 2 * 200 * 300_000, "{}", many.sent);
 }
 
+/// A place that a cancelled content has left is free, though its channel is remembered.
+#[test]
+fn what_is_asked_for_again_has_room_within_the_limit_of_hashes() {
+    let four: Vec<_> = (0..4).map(|n| body(n, 400_000)).collect();
+    let limits = Limits {
+        requested: 4,
+        ..LIMITS
+    };
+    let some = assemble(limits, &four, 5, false);
+    assert_eq!((some.outcomes, some.asked), (all(20), 30));
+
+    // One that is too long leaves its place to another.
+    let mut long = four;
+    long[0].push(0);
+    let some = assemble(limits, &long, 1, false);
+    let outcomes = BTreeMap::from([("received", 3), ("too long", 1)]);
+    assert_eq!((some.outcomes, some.asked), (outcomes, 6));
+}
+
 #[test]
 fn what_has_no_room_and_is_not_to_be_had_again_is_said_to_have_failed() {
     let four: Vec<_> = (0..4).map(|n| body(n, 400_000)).collect();

@@ -1,9 +1,16 @@
 //! Contents ahead of their HASHES, as a congested npm peer sends them: they are held within bounds, and told in their place.
 
-use hash_exchange::{Event, Hash, Kind, Limits, Misuse, ProtocolError, Session};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use hash_exchange::{
+    Connection, Event, Hash, Kind, Limits, MemoryBody, Misuse, OwnedEvent, ProtocolError, Session,
+    Source, Store,
+};
 
 use crate::pair::{Heard, Pair, Side};
-use crate::quirks::{END, ERROR, asking, data, ending, hashes};
+use crate::pipe::{End, pipe};
+use crate::quirks::{END, ERROR, Frame, asking, data, ending, hashes};
 
 #[test]
 fn a_content_ahead_of_its_hashes_is_held() {
@@ -44,60 +51,129 @@ fn a_content_ahead_of_its_hashes_is_held() {
     assert_eq!(alice.end(), Ok(()));
 }
 
+/// Only the reason is held of a content that its peer broke off, cut where its 1024th byte is the first of a character.
 #[test]
-fn contents_ahead_of_their_hashes_are_bounded() {
-    let limits = Limits {
-        early_bytes: 100,
-        ..Limits::DEFAULT
-    };
-    let mut pair = Pair::with_limits(limits);
-    pair.a.request(&["x".into()]);
-    let frame = |len: u8| {
-        let mut frame = vec![len + 7, 0x08, 0x04, 0x12, 0x01, b'2', 0x22, len];
-        frame.resize(frame.len() + usize::from(len), 0);
-        frame
-    };
-    assert_eq!(pair.a.receive(&frame(60)), Ok(()));
-    assert_eq!(pair.a.receive(&frame(60)), Err(ProtocolError::TooEarly));
-    assert_eq!(pair.a.receive(&[]), Err(ProtocolError::Failed));
-
-    // The texts of ERRORs count too: 60 bytes for each of two contents.
-    let error = |channel: u8, name: u8, text: &[u8]| {
-        let len = [text.len() as u8 | 0x80, (text.len() >> 7) as u8];
-        let header = [8, 2 * channel, 0x12, 1, name, 0x18, 3, 0x22, len[0], len[1]];
-        let frame = header.len() + text.len();
-        let prefix = [frame as u8 | 0x80, (frame >> 7) as u8];
-        [&prefix, &header[..], text].concat()
-    };
-    let mut pair = Pair::with_limits(limits);
-    pair.a.request(&["x".into()]);
-    assert_eq!(pair.a.receive(&error(2, b'2', &[b'x'; 60])), Ok(()));
-    let second = error(3, b'3', &[b'x'; 60]);
-    assert_eq!(pair.a.receive(&second), Err(ProtocolError::TooEarly));
-
-    // A text is cut, here where its 1024th byte is the first of a character, and counts no more once it is told.
-    let limits = Limits {
-        early_bytes: 1024,
-        ..Limits::DEFAULT
-    };
-    let mut pair = Pair::with_limits(limits);
+fn the_reason_why_a_held_content_was_broken_off_is_held_if_there_is_room() {
     let text = "x".repeat(1023);
     let long = text.clone() + &"\u{20ac}".repeat(1000);
-    let hashes = [13, 8, 2, 0x22, 9, 0, 2, 0x12, 5, 2, 1, b'x', 8, 1];
-    for _ in 0..2 {
-        pair.a.request(&["x".into()]);
-        assert_eq!(pair.a.receive(&error(2, b'2', long.as_bytes())), Ok(()));
-        assert_eq!(pair.a.receive(&hashes), Ok(()));
-        let failed = Heard::Failed("x".into(), format!("the peer broke it off: {text}"));
-        assert_eq!(
-            pair.a.take_heard(),
-            [Heard::Response("x".into(), 1), failed]
-        );
+    let error = |channel, name| {
+        Frame {
+            channel,
+            name: Some(name),
+            kind: Some(ERROR),
+            data: Some(long.as_bytes()),
+        }
+        .bytes()
+    };
+    let limits = Limits {
+        early_bytes: 2000,
+        ..Limits::DEFAULT
+    };
+    let mut alice = Side::new(limits);
+    for hash in ["x", "y"] {
+        alice.request(&[hash.into()]);
+    }
+    // What was held of the first makes room for its reason; there is none left for that of the second.
+    let early = [data(2, Some("2"), &[7; 2000]), error(2, "2"), error(3, "3")];
+    let announced = [("x", 1), ("y", 2)].map(|mapping| hashes(&[mapping]));
+    alice
+        .receive(&[early.concat(), announced.concat()].concat())
+        .unwrap();
+    let failed = |hash: &str, why: String| Heard::Failed(hash.into(), why);
+    assert_eq!(
+        alice.heard,
+        [
+            Heard::Response("x".into(), 1),
+            failed("x", format!("the peer broke it off: {text}")),
+            Heard::Response("y".into(), 2),
+            failed("y", "the peer broke it off".to_owned()),
+        ]
+    );
+    assert_eq!(alice.session.end(), Ok(()));
+}
+
+/// It is the peer's congestion that brings it early: it is asked for again, and comes.
+#[test]
+fn what_has_no_room_ahead_of_its_hashes_is_asked_for_again_and_comes() {
+    const BODY: usize = 9000;
+    let limits = Limits {
+        early_bytes: 10_000,
+        ..Limits::DEFAULT
+    };
+    let names = ["w", "x", "y", "z"];
+    let (io, mut peer) = pipe(usize::MAX);
+    let mut connection: Connection<End, MemoryBody> = Connection::with_limits(io, limits);
+    for name in names {
+        connection.request([&name.into()]).unwrap();
+    }
+    connection.close();
+    let mut store = Taken::default();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut poll = |connection: &mut Connection<End, MemoryBody>| {
+        let mut heard = Vec::new();
+        while let Poll::Ready(event) = pin!(connection.next(&mut store)).poll(&mut cx) {
+            heard.push(event.unwrap());
+            if heard.last() == Some(&None) {
+                break;
+            }
+        }
+        heard
+    };
+    assert_eq!(poll(&mut connection), []);
+    // All of them come ahead of their announcements: there is room for one.
+    let mut side = Side::new(Limits::DEFAULT);
+    let mut sequence = 0;
+    let mut received = 0;
+    loop {
+        side.receive(&peer.take()).unwrap();
+        let heard = side.take_heard();
+        if heard == [Heard::Close] {
+            break;
+        }
+        let asked: Vec<Hash> = heard
+            .into_iter()
+            .map(|heard| match heard {
+                Heard::Asked(hashes) => hashes[0].clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(!asked.is_empty(), "{received} have come");
+        let (mut early, mut announced, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        for (channel, hash) in (2..).zip(&asked) {
+            sequence += 1;
+            let name = format!("{:x}", sequence + 1);
+            early.extend(data(channel, Some(&name), &[7; BODY]));
+            announced.extend(hashes(&[(&hash.to_string(), sequence)]));
+            ends.extend(ending(channel, None, END));
+        }
+        peer.put(&[early, announced, ends].concat());
+        let heard = poll(&mut connection);
+        let whole =
+            |event: &&Option<OwnedEvent>| matches!(event, Some(OwnedEvent::Received { .. }));
+        received += heard.iter().filter(whole).count();
+        assert_eq!(heard.iter().filter(|it| !whole(it)).count(), 0, "{heard:?}");
+    }
+    assert_eq!(received, names.len());
+}
+
+/// Takes every content, whatever its name.
+#[derive(Default)]
+struct Taken;
+
+impl Store for Taken {
+    type Body = MemoryBody;
+
+    fn contains(&self, _: &Hash) -> bool {
+        false
     }
 
-    let mut unasked = Pair::new();
-    let unannounced = ProtocolError::Unannounced { sequence: 1 };
-    assert_eq!(unasked.a.receive(&frame(60)), Err(unannounced));
+    fn open(&mut self, _: &Hash) -> Option<Source<MemoryBody>> {
+        None
+    }
+
+    fn insert(&mut self, _: &Hash, body: Vec<u8>) {
+        assert_eq!(body.len(), 9000);
+    }
 }
 
 #[test]

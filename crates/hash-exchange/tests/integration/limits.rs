@@ -4,10 +4,11 @@
 use std::task::{Context, Poll, Waker};
 
 use hash_exchange::{
-    Connection, Error, Event, Hash, Limits, MemoryBody, MemoryStore, Misuse, OwnedEvent,
+    BodyError, Connection, Event, Hash, Limits, MemoryBody, MemoryStore, Misuse, OwnedEvent,
     ProtocolError, Session, Sha1,
 };
 
+use crate::pair::{Heard, Side};
 use crate::pipe::{End, pipe};
 use crate::quirks::{END, ERROR, Frame, available, data, ending, hashes, prefixed, request};
 
@@ -97,17 +98,26 @@ fn name_bounds_the_name_of_a_channel() {
     assert_eq!(reads(limits, &["x"], &at.concat()).0, Ok(()));
     let beyond = [hashes(&[("x", 1)]), ending(2, Some(&name(21)), END)];
     let (result, heap) = reads(limits, &["x"], &beyond.concat());
-    assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
+    assert_eq!(
+        result,
+        Err(ProtocolError::NameTooLong { len: 21, limit: 20 })
+    );
     assert!(heap < 2000, "{heap}");
 
     // It is so even if the frame ends before the name does.
     let frame = prefixed(&[0x08, 4, 0x12, 21, b'2']);
     let (result, _) = reads(limits, &[], &frame);
-    assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
+    assert_eq!(
+        result,
+        Err(ProtocolError::NameTooLong { len: 21, limit: 20 })
+    );
     // Nothing more of it has to come.
     let long = [&[0x08, 4, 0x12, 21][..], &[b'2'; 1000]].concat();
     let (result, _) = reads(limits, &[], &prefixed(&long)[..7]);
-    assert_eq!(result, Err(ProtocolError::NameTooLong { len: 21 }));
+    assert_eq!(
+        result,
+        Err(ProtocolError::NameTooLong { len: 21, limit: 20 })
+    );
 }
 
 /// What is longer than the limit is refused as soon as it begins, even if it turns out to be wrong as well: else it would depend on
@@ -261,7 +271,7 @@ fn rpc_channels_bounds_the_streams_of_messages() {
     };
     assert_eq!(reads(limits, &[], &streams(3)).0, Ok(()));
     let (result, heap) = reads(limits, &[], &streams(4));
-    assert_eq!(result, Err(ProtocolError::TooManyChannels));
+    assert_eq!(result, Err(ProtocolError::TooManyStreams { limit: 3 }));
     assert!(heap < 2000, "{heap}");
     // One that ends makes room.
     let again = [
@@ -273,19 +283,140 @@ fn rpc_channels_bounds_the_streams_of_messages() {
 }
 
 #[test]
-fn early_channels_bounds_the_contents_ahead_of_their_hashes() {
+fn channels_bounds_those_that_are_cancelled_and_never_used_again() {
+    let limits = Limits {
+        channels: 3,
+        ..USUAL
+    };
+    let mut session = Session::new(limits, Sha1);
+    let mut out = Vec::new();
+    let mut cancelled = |session: &mut Session, channel: i32| {
+        session.request([&"x".into()], &mut out)?;
+        let sequence = channel.unsigned_abs().into();
+        let name = format!("{:x}", sequence + 1);
+        let begun = [
+            hashes(&[("x", sequence)]),
+            data(channel, Some(&name), b"be"),
+        ];
+        let begun = begun.concat();
+        let mut input = &begun[..];
+        let mut coming = None;
+        while let Some(event) = session.receive(&mut input)? {
+            if let Event::Body { response, .. } = event {
+                coming = Some(response);
+            }
+        }
+        session.cancel(coming.expect("it has begun"), &mut out)?;
+        Ok::<(), Box<dyn std::error::Error>>(())
+    };
+    for channel in [2, 3, 4, 2, 3, 4] {
+        cancelled(&mut session, channel).expect("a name opens it anew");
+    }
+    session.receive(&mut &ending(3, None, END)[..]).unwrap();
+    cancelled(&mut session, 5).expect("one has ended");
+    let beyond = cancelled(&mut session, 6).unwrap_err();
+    assert_eq!(
+        beyond.downcast_ref(),
+        Some(&ProtocolError::TooManyChannels { limit: 3 })
+    );
+}
+
+#[test]
+fn offered_bounds_the_hashes_of_an_offer() {
+    let limits = Limits {
+        offered: 3,
+        ..USUAL
+    };
+    let at = ["p", "q", "r"];
+    assert_eq!(reads(limits, &[], &available(&at)).0, Ok(()));
+    let beyond = ["p", "q", "r", "s"];
+    let (result, heap) = reads(limits, &[], &available(&beyond));
+    let refused = ProtocolError::TooManyOffered {
+        offered: 4,
+        limit: 3,
+    };
+    assert_eq!(result, Err(refused));
+    assert!(heap < 2000, "{heap}");
+
+    // What we offer is held to it as well.
+    let mut session = Session::new(limits, Sha1);
+    let mut out = Vec::new();
+    session.provide(&at.map(Hash::new), &mut out).unwrap();
+    assert_eq!(out, available(&at));
+    let refused = session.provide(&beyond.map(Hash::new), &mut out);
+    assert_eq!(refused, Err(Misuse::TooManyOffered { limit: 3 }));
+    assert_eq!(out, available(&at));
+}
+
+/// The shortest hashes take three bytes on the wire, and some fifty once they are taken out of the message.
+#[test]
+fn an_offer_of_very_short_hashes_costs_strangers_little_more_than_its_bytes() {
+    let limits = Limits::STRANGERS;
+    let many = vec!["x"; limits.offered as usize];
+    let (io, mut peer) = pipe(usize::MAX);
+    let mut connection: Connection<End, MemoryBody> = Connection::with_limits(io, limits);
+    peer.put(&available(&many));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut store = MemoryStore::new();
+    let heap = allocation_counter::measure(|| {
+        for _ in 0..1000 {
+            let next = std::pin::pin!(connection.next(&mut store)).poll(&mut cx);
+            if let Poll::Ready(event) = next {
+                assert!(
+                    matches!(event, Ok(Some(OwnedEvent::Available(lacking))) if lacking.len() == many.len())
+                );
+                return;
+            }
+        }
+        panic!("it has come");
+    });
+    assert!(heap.bytes_max < 12 << 20, "{heap:?}");
+}
+
+#[test]
+fn early_channels_bounds_the_contents_that_are_held_ahead_of_their_hashes() {
     let limits = Limits {
         early_channels: 3,
         ..USUAL
     };
-    let early = |count: i32| -> Vec<u8> {
-        let content = |channel: i32| ending(channel, Some(&channel.to_string()), END);
-        (2..2 + count).flat_map(content).collect()
+    let asked = ["w", "x", "y", "z"];
+    let early = |count: usize| -> Vec<u8> {
+        let content = |channel: i32| data(channel, Some(&channel.to_string()), b"beep");
+        (2..2 + count as i32).flat_map(content).collect()
     };
-    assert_eq!(reads(limits, &["x"], &early(3)).0, Ok(()));
-    let (result, heap) = reads(limits, &["x"], &early(4));
-    assert_eq!(result, Err(ProtocolError::TooEarly));
-    assert!(heap < 3000, "{heap}");
+    let announced = |count: usize| -> Vec<u8> {
+        let mappings = asked.iter().zip(1..).take(count);
+        mappings
+            .flat_map(|(&hash, n)| hashes(&[(hash, n)]))
+            .collect()
+    };
+    let settled = |count: usize| {
+        let mut side = Side::new(limits);
+        asked.iter().for_each(|&hash| side.request(&[hash.into()]));
+        side.receive(&[early(count), announced(count)].concat())?;
+        let mut rest = Vec::new();
+        for channel in 2..2 + count as i32 {
+            rest.extend(ending(channel, None, END));
+        }
+        side.receive(&rest)?;
+        side.out.clear();
+        side.drain();
+        let heard = side.take_heard().into_iter();
+        let ended = heard.filter(|heard| !matches!(heard, Heard::Response(..)));
+        Ok::<_, ProtocolError>((ended.collect::<Vec<_>>(), side.out))
+    };
+    let whole = |n: u64| Heard::Complete(asked[n as usize - 1].into(), n, b"beep".to_vec());
+    assert_eq!(settled(3), Ok(([1, 2, 3].map(whole).to_vec(), Vec::new())));
+    // The one beyond it is broken off, and has failed as soon as it is announced.
+    let failed = Heard::Failed("z".into(), BodyError::TooEarly.to_string());
+    let mut ended = vec![failed];
+    ended.extend([1, 2, 3].map(whole));
+    let broken_off = ending(-5, Some("5"), ERROR);
+    assert_eq!(settled(4), Ok((ended, broken_off)));
+
+    // More contents than hashes asked for cannot be.
+    let unannounced = ProtocolError::Unannounced { sequence: 2 };
+    assert_eq!(reads(limits, &["x"], &early(2)).0, Err(unannounced));
 }
 
 #[test]
@@ -294,6 +425,7 @@ fn early_bytes_bounds_what_is_held_of_them() {
         early_bytes: 10_000,
         ..USUAL
     };
+    let asked = ["x", "y"];
     let halves = |second: usize| {
         let contents = [
             data(2, Some("2"), &[7; 5000]),
@@ -301,15 +433,30 @@ fn early_bytes_bounds_what_is_held_of_them() {
         ];
         contents.concat()
     };
-    let (result, heap) = reads(limits, &["x"], &halves(5000));
-    assert_eq!(result, Ok(()));
-    assert!(heap < 40_000, "{heap}");
-    let (result, heap) = reads(limits, &["x"], &halves(5001));
-    assert_eq!(result, Err(ProtocolError::TooEarly));
-    assert!(heap < 40_000, "{heap}");
-    let (result, heap) = reads(limits, &["x"], &halves(1_000_000));
-    assert_eq!(result, Err(ProtocolError::TooEarly));
-    assert!(heap < 40_000, "{heap}");
+    let rest = [
+        hashes(&[("x", 1)]),
+        hashes(&[("y", 2)]),
+        ending(2, None, END),
+        ending(3, None, END),
+    ];
+    for (second, fits) in [(5000, true), (5001, false), (1_000_000, false)] {
+        let (result, heap) = reads(limits, &asked, &halves(second));
+        assert_eq!(result, Ok(()));
+        assert!(heap < 40_000, "{heap}");
+        let mut side = Side::new(limits);
+        asked.iter().for_each(|&hash| side.request(&[hash.into()]));
+        side.out.clear();
+        side.receive(&[halves(second), rest.concat()].concat())
+            .unwrap();
+        side.drain();
+        let ended = side.take_heard();
+        assert!(ended.contains(&Heard::Complete("x".into(), 1, vec![7; 5000])));
+        let failed = Heard::Failed("y".into(), BodyError::TooEarly.to_string());
+        assert_eq!(ended.contains(&failed), !fits, "{second}");
+        let broken_off = ending(-3, Some("3"), ERROR);
+        assert_eq!(side.out, if fits { Vec::new() } else { broken_off });
+        assert_eq!(side.session.end(), Ok(()));
+    }
 
     // What is announced at last does not count any more.
     let one_by_one = ["x", "y", "z"].map(|hash| {
@@ -322,32 +469,37 @@ fn early_bytes_bounds_what_is_held_of_them() {
 }
 
 #[test]
-fn unwritten_bounds_what_waits_for_a_peer_that_never_reads() {
+fn unwritten_bounds_the_answers_that_wait_for_a_peer_that_never_reads() {
     let limits = Limits {
-        unwritten: 10_000,
+        unwritten: 1000,
         ..USUAL
     };
-    // Beside the messages there is room for contents.
-    let most = 10_000 + (128 << 10);
-    let (io, _peer) = pipe(0);
+    let (io, mut peer) = pipe(0);
     let mut connection: Connection<End, MemoryBody> = Connection::with_limits(io, limits);
-    connection
-        .provide([&"x".repeat(most - 1000)[..].into()])
-        .unwrap();
-    while connection.unwritten() < most {
-        // What goes round a short name takes nine bytes.
-        let missing = most - connection.unwritten();
-        let len = if missing > 120 { 50 } else { missing - 9 };
-        connection.id(&"x".repeat(len)).unwrap();
-    }
-    assert_eq!(connection.unwritten(), most);
     let mut cx = Context::from_waker(Waker::noop());
+    let mut store = MemoryStore::new();
+    // What we say of our own accord may wait as long as it likes.
+    connection
+        .provide([&"x".repeat(1 << 20)[..].into()])
+        .unwrap();
     assert!(connection.poll_flush(&mut cx).is_pending());
-    connection.id("").unwrap();
-    let Poll::Ready(Err(Error::Unread { bytes })) = connection.poll_flush(&mut cx) else {
-        panic!("it is beyond the limit");
+    // The answer that nothing is found: HASHES with no mapping takes seven bytes.
+    let mut next = |connection: &mut Connection<End, MemoryBody>, times: usize| {
+        let asked: Vec<u8> = (0..times).flat_map(|_| request(&["nope"])).collect();
+        peer.put(&asked);
+        for answered in 0..=times {
+            match std::pin::pin!(connection.next(&mut store)).poll(&mut cx) {
+                Poll::Ready(Ok(Some(OwnedEvent::Requested(_)))) => {}
+                Poll::Ready(Err(error)) => return Err((answered, error.to_string())),
+                Poll::Pending => assert_eq!(answered, times),
+                other @ Poll::Ready(_) => panic!("{other:?}"),
+            }
+        }
+        Ok(())
     };
-    assert_eq!(bytes, most + 9);
+    next(&mut connection, 142).unwrap();
+    let text = "the peer does not read: 1001 bytes of answers wait, beyond Limits::unwritten, 1000";
+    assert_eq!(next(&mut connection, 5), Err((0, text.to_owned())));
 }
 
 /// As the documentation says: for contents in memory, which a peer asks for and does not read.

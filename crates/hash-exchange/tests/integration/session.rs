@@ -477,7 +477,7 @@ fn hostile_frames_are_errors_and_odd_ones_are_not() {
         (
             "no channel",
             frame(&[0x22, 0x02, 0, 0]),
-            ProtocolError::Channel,
+            ProtocolError::Channel(None),
         ),
         (
             "a group",

@@ -1,10 +1,10 @@
 //! Contents that are opened when their turn comes to be sent.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures::executor::block_on;
 use futures::future::join;
@@ -14,6 +14,91 @@ use hash_exchange::{
 };
 
 use crate::pipe::{End, pipe};
+
+/// A content that never has anything to give, or one that is whole at once.
+enum Given {
+    Never,
+    Whole(MemoryBody),
+}
+
+impl AsyncRead for Given {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Never => Poll::Pending,
+            Self::Whole(body) => Pin::new(body).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncBufRead for Given {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        match self.get_mut() {
+            Self::Never => Poll::Pending,
+            Self::Whole(body) => Pin::new(body).poll_fill_buf(cx),
+        }
+    }
+
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        if let Self::Whole(body) = self.get_mut() {
+            Pin::new(body).consume(amount);
+        }
+    }
+}
+
+/// Serves `beep`; sources of all else are pending for ever.
+struct Beeps;
+
+impl Store for Beeps {
+    type Body = Given;
+
+    fn contains(&self, _: &Hash) -> bool {
+        true
+    }
+
+    fn open(&mut self, hash: &Hash) -> Option<Source<Given>> {
+        let is_whole = *hash == Hash::sha1(b"beep");
+        let body = match is_whole {
+            true => Given::Whole(MemoryBody::new(b"beep"[..].into())),
+            false => Given::Never,
+        };
+        Some(Source {
+            body,
+            sequence: None,
+        })
+    }
+
+    fn insert(&mut self, _: &Hash, _: Vec<u8>) {}
+}
+
+/// The first fifteen have nothing to give; the sixteenth does not wait for them.
+#[test]
+fn a_source_that_has_nothing_to_give_yet_holds_up_no_other() {
+    let (ours, theirs) = pipe(1000);
+    let mut connection: Connection<End, Given> = Connection::new(ours);
+    let mut peer: Connection<End, MemoryBody> = Connection::new(theirs);
+    let mut hashes: Vec<Hash> = (0..15).map(|n| Hash::sha1(&[n])).collect();
+    let beep = Hash::sha1(b"beep");
+    hashes.push(beep.clone());
+    peer.request(&hashes).unwrap();
+    let (mut beeps, mut store) = (Beeps, MemoryStore::new());
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..10 {
+        let _ = pin!(connection.next(&mut beeps)).poll(&mut cx);
+        if let Poll::Ready(event) = pin!(peer.next(&mut store)).poll(&mut cx) {
+            let received = OwnedEvent::Received {
+                hash: beep,
+                sequence: 16,
+            };
+            assert_eq!(event.unwrap(), Some(received));
+            return;
+        }
+    }
+    panic!("it has not come");
+}
 
 /// How many contents are open, and the most that were.
 #[derive(Default)]

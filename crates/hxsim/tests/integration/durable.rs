@@ -232,6 +232,10 @@ fn what_a_process_left_unsynced_is_durable_once_the_next_one_says_so() {
         let mut scenario = four_in_line(&text);
         scenario.seed = seed;
         let kept = assert_kept(&scenario).unwrap_or_else(|failure| panic!("{failure}"));
-        assert_eq!(kept, (1, 1), "it was durable at 3.9 s, and not yet at 1.2 s");
+        assert_eq!(
+            kept,
+            (1, 1),
+            "it was durable at 3.9 s, and not yet at 1.2 s"
+        );
     }
 }

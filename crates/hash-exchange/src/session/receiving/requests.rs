@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::wanted::Wanted;
-use super::{Channel, Early, Ending, Key, Rare, Receiving, Response};
+use super::{Channel, Ending, Key, Rare, Receiving, Response};
 use crate::session::input::{Input, Note};
-use crate::{Event, Hash, Misuse, ProtocolError, ResponseId, Verifier};
+use crate::{Event, Hash, Misuse, ResponseId, Verifier};
 
 impl<S> Receiving<S> {
     /// Adds a REQUEST, as [`write_request`] gave it.
@@ -77,10 +77,59 @@ impl<S> Receiving<S> {
         let sequence = response.sequence;
         self.displace(id);
         let Some(channel) = key.as_channel() else {
+            self.rare().declined += 1;
             return Ok(None);
         };
-        self.channels.insert(key, Channel::Cancelled);
-        Ok(Some((channel, sequence)))
+        self.cancel_channel(channel);
+        // The number zero cannot be negated, hence its content cannot be broken off: it comes, and counts for nothing.
+        Ok((channel != 0).then_some((channel, sequence)))
+    }
+
+    /// What comes on this channel is not wanted, and the peer is owed a word of it.
+    pub(super) fn refuse(&mut self, channel: u32, sequence: u64) {
+        self.cancel_channel(channel);
+        if channel != 0 {
+            self.rare().cancelled.push((channel, sequence));
+        }
+    }
+
+    /// What comes on this channel counts for nothing, until a name opens it anew.
+    fn cancel_channel(&mut self, channel: u32) {
+        self.rare().cancelled_channels += 1;
+        self.channels
+            .insert(Key::channel(channel), Channel::Cancelled);
+    }
+
+    /// The channel ends, or is used anew. False: it was not one with a content that we have cancelled.
+    pub(super) fn remove_cancelled(&mut self, key: Key) -> bool {
+        let is_cancelled = matches!(self.channels.get(&key), Some(Channel::Cancelled));
+        if is_cancelled {
+            self.channels.remove(&key);
+            self.rare().cancelled_channels -= 1;
+        }
+        is_cancelled
+    }
+
+    pub(super) fn cancelled_channels(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.cancelled_channels)
+    }
+
+    /// Holds bytes of a content that comes ahead of its HASHES. If there is no room for them, it is cancelled, and has failed once
+    /// its HASHES comes.
+    pub(super) fn hold(&mut self, sequence: u64, chunk: &[u8], most: usize) {
+        let rare = self.rare();
+        let early = rare.early.get_mut(&sequence);
+        let early = early.expect("its channel is open");
+        if rare.early_bytes + chunk.len() <= most {
+            rare.early_bytes += chunk.len();
+            early.bytes.extend_from_slice(chunk);
+            return;
+        }
+        rare.early_bytes -= early.bytes.len();
+        early.bytes = Vec::new();
+        early.ending = Some(Ending::Refused);
+        let channel = early.channel;
+        self.refuse(channel, sequence);
     }
 
     /// The number that a content goes by, if it is open.
@@ -141,9 +190,11 @@ impl<S> Receiving<S> {
         self.responses as usize
     }
 
-    /// All that we remember of our requests, in hashes.
+    /// Hashes whose contents have not come to their end, those included that we cancelled and that have yet to begin. A channel whose
+    /// content was cancelled as it came is none: the peer may never say another word on it.
     pub(in crate::session) fn requested(&self) -> usize {
-        self.wanted.hashes() + self.channels.len()
+        let declined = self.rare.as_ref().map_or(0, |rare| rare.declined);
+        self.wanted.hashes() + self.responses() + declined
     }
 
     /// The peer owes us nothing. What came early needs no look of its own: the REQUEST that it belongs to goes only once it is told.
@@ -202,9 +253,9 @@ impl<S> Receiving<S> {
         };
         let key = Key::channel(early.channel);
         if response.cancelled {
+            rare.declined -= 1;
             if early.ending.is_none() {
-                self.channels.insert(key, Channel::Cancelled);
-                rare.cancelled.push((early.channel, sequence));
+                self.refuse(early.channel, sequence);
             }
             return None;
         }
@@ -230,19 +281,20 @@ impl<S> Receiving<S> {
 const SEVERAL: usize = 8;
 
 impl<S> Rare<S> {
-    /// A content whose channel is open ahead of its HASHES, with room for so many more bytes of it.
-    pub(super) fn early(
-        &mut self,
-        sequence: u64,
-        more: usize,
-        most: u32,
-    ) -> Result<&mut Early, ProtocolError> {
-        self.early_bytes += more;
-        if self.early_bytes > most as usize {
-            return Err(ProtocolError::TooEarly);
-        }
+    /// A content comes to its end ahead of its HASHES. Of one that the peer broke off nothing is worth holding but the reason, if there
+    /// is room for it.
+    pub(super) fn end_early(&mut self, sequence: u64, mut ending: Ending, most: usize) {
         let early = self.early.get_mut(&sequence);
-        Ok(early.expect("its channel is open"))
+        let early = early.expect("its channel is open");
+        if let Ending::Error(text) = &mut ending {
+            self.early_bytes -= early.bytes.len();
+            early.bytes = Vec::new();
+            if self.early_bytes + text.len() > most {
+                *text = "".into();
+            }
+            self.early_bytes += text.len();
+        }
+        early.ending = Some(ending);
     }
 
     fn is_empty(&self) -> bool {
@@ -254,6 +306,8 @@ impl<S> Rare<S> {
             replay,
             ended,
             cancelled,
+            declined,
+            cancelled_channels,
             places,
         } = self;
         input.is_empty()
@@ -262,6 +316,8 @@ impl<S> Rare<S> {
             && replay.is_none()
             && ended.is_none()
             && cancelled.is_empty()
+            && *declined == 0
+            && *cancelled_channels == 0
             && places.is_none()
     }
 }

@@ -51,7 +51,7 @@ fn bad_frame_type_is_an_error() {
 #[test]
 fn no_channel_is_an_error() {
     let bytes = prefixed(&[0x22, 2, 0, 0]);
-    assert_eq!(reads(&bytes), Err(ProtocolError::Channel));
+    assert_eq!(reads(&bytes), Err(ProtocolError::Channel(None)));
 }
 
 /// `group`: the package crashes.

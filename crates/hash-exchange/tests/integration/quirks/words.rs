@@ -125,7 +125,10 @@ fn empty_avail_is_an_event_and_an_empty_request_is_answered() {
 #[test]
 fn seq_null_and_seq_neg_cannot_be_said_and_are_errors_when_read() {
     let unnumbered = message(2, &[0x12, 3, 0x02, 1, b'x']);
-    assert_eq!(hears(&["x"], &unnumbered), Err(ProtocolError::FieldMissing));
+    assert_eq!(
+        hears(&["x"], &unnumbered),
+        Err(ProtocolError::FieldMissing(2))
+    );
     let negative = (-1_i64).cast_unsigned();
     assert_eq!(
         hears(&["x"], &hashes(&[("x", negative)])),
