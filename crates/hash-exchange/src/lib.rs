@@ -119,14 +119,15 @@
 //!
 //! [`next`](Connection::next) tells of the ends only, as [`OwnedEvent::NotFound`], [`Failed`](OwnedEvent::Failed) and
 //! [`Received`](OwnedEvent::Received), and cancels by itself what is beyond [`Limits::body`]. What is beyond
-//! [`Limits::bodies`] together with others it cancels too, and asks for it again when others have come. On the other side [`open`](Application::open) finds the content or does not; then it is sent, or breaks off because its source
+//! [`Limits::bodies`] together with others it cancels too, as [`Limits::early_bytes`] does with what a congested npm peer sends ahead of
+//! its announcement, and asks for it again when others have come. On the other side [`open`](Application::open) finds the content or does not; then it is sent, or breaks off because its source
 //! fails, or ends with [`Event::Cancelled`].
 //!
 //! What can be relied upon:
 //!
 //! - Each hash of a REQUEST comes to exactly one of these ends, unless the connection ends first.
 //! - [`Event::NotFound`] and [`Event::Response`] come in the order in which the hashes were asked for.
-//! - Contents come side by side, four of them from a peer of this crate: their pieces alternate, and they end in any order. The bytes of one are in order, and its
+//! - Contents come side by side, four of them from a peer of this crate, which begins those first that it has at hand: their pieces alternate, and they end in any order. The bytes of one are in order, and its
 //!   events come behind its [`Event::Response`].
 //! - Messages are heard in the order in which the peer said them, and go out in the order in which we say them; a content
 //!   follows the answer that announces it.
@@ -150,12 +151,16 @@
 //! | contents ahead of their announcement, from a congested npm peer | [`Limits::early_bytes`] |
 //! | contents that [`next`](Connection::next) assembles | [`Limits::bodies`], twice for a moment |
 //! | contents encoded and not yet taken by the transport | 128 KiB |
-//! | messages encoded and not yet taken by the transport | [`Limits::unwritten`] |
+//! | answers encoded and not yet taken by the transport | [`Limits::unwritten`] |
+//! | what we say of our own accord, until the transport takes it | what the application says: [`unwritten`](Connection::unwritten) tells |
+//! | hashes of an offer, as [`OwnedEvent::Available`] owns them | some 50 bytes each, for [`Limits::offered`] of them |
 //! | sources that the application has opened and that are not sent whole | [`Limits::served`] of them; a [`Lazy`] one is small before its turn comes |
 //! | what is remembered of a hash that we have asked for | some 100 bytes and its text if it is no SHA-1, for each of [`Limits::requested`] |
 //! | the same of one that the peer has asked for | some 300 bytes, while its REQUEST is answered half as much again, for each of [`Limits::served`] |
+//! | the channel of a content that we cancelled as it came, until the peer uses it anew | some 50 bytes, for each of [`Limits::channels`] |
 //!
-//! Buffers may be twice as large as what is in them. An idle connection has none.
+//! Buffers may be twice as large as what is in them. An idle connection has none; one that has cancelled contents may remember their
+//! channels for as long as it lives.
 //!
 //! # How to
 //!

@@ -126,6 +126,14 @@ impl Tally {
         count.framing += u64::from(tag.framing);
     }
 
+    /// Takes one frame back, which was counted and is not written after all.
+    pub fn remove(&mut self, tag: Tag) {
+        let count = &mut self.kinds[tag.kind.place()];
+        count.frames -= 1;
+        count.content -= u64::from(tag.content);
+        count.framing -= u64::from(tag.framing);
+    }
+
     /// Adds all of another tally.
     pub fn merge(&mut self, other: &Self) {
         for (count, other) in self.kinds.iter_mut().zip(&other.kinds) {
@@ -135,13 +143,13 @@ impl Tally {
         }
     }
 
-    /// What was counted since an earlier tally of the same counter.
+    /// What was counted since an earlier tally of the same counter. Where more was taken back than counted it is nothing.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
         for (count, earlier) in since.kinds.iter_mut().zip(&earlier.kinds) {
-            count.frames -= earlier.frames;
-            count.content -= earlier.content;
-            count.framing -= earlier.framing;
+            count.frames = count.frames.saturating_sub(earlier.frames);
+            count.content = count.content.saturating_sub(earlier.content);
+            count.framing = count.framing.saturating_sub(earlier.framing);
         }
         since
     }
@@ -228,6 +236,8 @@ mod tests {
             Kind::ALL.map(|kind| kind as usize),
             std::array::from_fn(|i| i)
         );
+        sum.remove(tag(Kind::Body, 50, 5));
+        assert_eq!((sum.frames(Kind::Body), sum.bytes(Kind::Body)), (3, 271));
         let mut places = Kind::ALL.map(Kind::place);
         places.sort_unstable();
         assert_eq!(places, std::array::from_fn(|i| i));

@@ -98,6 +98,10 @@ impl<A: Clone, S: Strategy> Application for Reader<'_, A, S> {
     fn sent(&mut self, tag: Tag) {
         self.counters.count(tag);
     }
+
+    fn unsent(&mut self, tag: Tag) {
+        self.counters.sent.get_or_insert_default().remove(tag);
+    }
 }
 
 impl<A: Clone, S: Strategy> Reader<'_, A, S> {

@@ -7,8 +7,9 @@ use crate::{Event, Hash, Tag};
 /// A content to serve.
 #[derive(Clone, Debug)]
 pub struct Source<B> {
-    /// Where it is read from, up to its end, as fast as the transport takes it, in turn with at most three others. What it has at
-    /// hand is a frame, of at most 64 KiB: a `BufReader` does best with that capacity. If reading fails, the content is
+    /// Where it is read from, up to its end, as fast as the transport takes it, in turn with at most three others. Of those that wait the
+    /// first sixteen are looked at, so that one which has nothing to give yet holds up no other; one that has begun and falters keeps its
+    /// place. What a source has at hand is a frame, of at most 64 KiB: a `BufReader` does best with that capacity. If reading fails, the content is
     /// broken off, and the text of the error is sent to the peer. It is dropped once it is read to its end.
     pub body: B,
     /// Its sequence number: one that means something to the application and is the same on every connection, or `None`: the
@@ -117,8 +118,15 @@ pub trait Application {
     }
 
     /// The poll encoded a frame of its own accord: HASHES, a piece of a content, its end, a cancellation that had to wait, CLOSE.
-    /// Together with the tags that calls return these are all frames that are written.
+    /// Together with the tags that calls return these are all frames that are written, but for those taken back by
+    /// [`unsent`](Self::unsent).
     fn sent(&mut self, tag: Tag) {
+        let _ = tag;
+    }
+
+    /// A frame that [`sent`](Self::sent) has told of is not written after all: it is a piece of a content that the peer has cancelled in
+    /// the meantime.
+    fn unsent(&mut self, tag: Tag) {
         let _ = tag;
     }
 }

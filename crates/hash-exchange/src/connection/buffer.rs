@@ -1,4 +1,6 @@
-use crate::Tag;
+use crate::wire::frame::Frame;
+use crate::wire::varint;
+use crate::{Kind, Tag};
 
 /// A buffer that connections encode into: see [`Connection::lend`](crate::Connection::lend).
 #[derive(Debug, Default)]
@@ -9,6 +11,8 @@ struct Output {
     bytes: Vec<u8>,
     /// So many of them are with the transport.
     written: usize,
+    /// Where a frame begins before which all are written; it follows `written` when somebody has to know.
+    frame: usize,
     /// Bytes of answers put in, less all bytes taken since: at least as many answers wait as that.
     answers: usize,
 }
@@ -63,9 +67,146 @@ impl Buffer {
         let output = self.0.as_mut().expect("only what is there is written");
         output.written += len;
         output.answers = output.answers.saturating_sub(len);
-        if output.written > output.bytes.len() / 2 {
-            output.bytes.drain(..output.written);
-            output.written = 0;
+        if output.written == output.bytes.len() {
+            output.bytes.clear();
+            (output.written, output.frame) = (0, 0);
+        } else if output.written > output.bytes.len() / 2 {
+            output.drain();
+        }
+    }
+
+    /// Takes back what is not written yet of a content that goes out on this channel and that the peer has cancelled: a reader that reuses
+    /// the number may take it for another. Each frame that goes is told. What has begun to go out is left, frame by frame.
+    pub(super) fn withdraw(&mut self, channel: u32, mut unsent: impl FnMut(Tag)) {
+        let Some(output) = self.0.as_mut() else {
+            return;
+        };
+        output.find_frame();
+        let (mut from, mut to) = (output.frame, output.frame);
+        while from < output.bytes.len() {
+            let (frame, end) = output.frame_at(from);
+            let is_piece = from >= output.written && frame.channel.cast_unsigned() == channel;
+            // It was cancelled because it has begun: a name that has not gone out yet is another's.
+            if is_piece && frame.name.is_none() {
+                let content = frame.data.len();
+                unsent(Tag {
+                    kind: Kind::Body,
+                    content: content as u32,
+                    framing: (end - from - content) as u32,
+                });
+            } else {
+                output.bytes.copy_within(from..end, to);
+                to += end - from;
+            }
+            from = end;
+        }
+        output.bytes.truncate(to);
+    }
+}
+
+impl Output {
+    /// Lets go of the frames that are written.
+    #[cold]
+    fn drain(&mut self) {
+        self.find_frame();
+        // One that is written in part and longer than all the others waits for its end.
+        if self.frame > self.bytes.len() / 2 {
+            self.bytes.drain(..self.frame);
+            self.written -= self.frame;
+            self.frame = 0;
+        }
+    }
+
+    /// Goes on to the first frame that is not wholly written.
+    fn find_frame(&mut self) {
+        while self.frame < self.written {
+            let (_, end) = self.frame_at(self.frame);
+            if end > self.written {
+                break;
+            }
+            self.frame = end;
+        }
+    }
+
+    /// The frame that begins here, and where it ends.
+    fn frame_at(&self, start: usize) -> (Frame<'_>, usize) {
+        let (len, prefix) = varint::read(&self.bytes[start..])
+            .ok()
+            .flatten()
+            .expect("frames are encoded whole");
+        let body = start + prefix;
+        let end = body + len as usize;
+        let frame = Frame::parse(&self.bytes[body..end], u32::MAX);
+        (frame.expect("we encode what can be read"), end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Hash, Session};
+
+    /// Two contents that go out side by side; the first is cancelled when so much is written, wherever that cuts the frames.
+    #[test]
+    fn what_is_withdrawn_is_whole_frames_that_have_not_begun_to_go_out() {
+        let (mut serving, mut asking) = (Session::default(), Session::default());
+        let (mut asked, mut bytes) = (Vec::new(), Vec::new());
+        let hashes = ["x", "y"].map(Hash::new);
+        asking.request(&hashes, &mut asked).unwrap();
+        serving.receive(&mut &asked[..]).unwrap();
+        let found = hashes.map(|hash| (hash, None));
+        let answer = serving.respond(found, &mut bytes).unwrap();
+        let mut ends = vec![bytes.len()];
+        for turn in 0..6 {
+            let served = answer.served(turn % 2);
+            serving.body(served, b"some bytes", &mut bytes).unwrap();
+            ends.push(bytes.len());
+        }
+        for written in 0..bytes.len() {
+            let mut buffer = Buffer::NONE;
+            buffer.bytes().extend_from_slice(&bytes);
+            buffer.wrote(written);
+            let mut withdrawn = 0;
+            buffer.withdraw(2, |tag| withdrawn += tag.bytes() as usize);
+            // The second and third piece of the first content go, if nothing of them is written.
+            let pieces = [(ends[2], ends[3]), (ends[4], ends[5])];
+            let mut rest = bytes[written..].to_vec();
+            let mut gone = 0;
+            for (from, to) in pieces {
+                if written <= from {
+                    rest.drain(from - written - gone..to - written - gone);
+                    gone += to - from;
+                }
+            }
+            assert_eq!(buffer.unwritten(), rest, "{written} written");
+            assert_eq!(withdrawn, gone);
+        }
+    }
+
+    /// Whatever the transport takes at a time, what remains does, and memory does not pile up.
+    #[test]
+    fn what_is_written_goes() {
+        let mut session = Session::default();
+        for step in [1, 7, 100, 5000] {
+            let mut buffer = Buffer::NONE;
+            let mut taken = Vec::new();
+            let mut said = Vec::new();
+            for n in 0..200 {
+                let id = "x".repeat(n * 13 % 400);
+                session.id(&id, buffer.bytes()).unwrap();
+                session.id(&id, &mut said).unwrap();
+                let some = step.min(buffer.unwritten().len());
+                taken.extend_from_slice(&buffer.unwritten()[..some]);
+                buffer.wrote(some);
+                let rest = buffer.unwritten().len();
+                assert!(buffer.bytes().len() <= 2 * rest + 410, "{rest}");
+            }
+            taken.extend_from_slice(buffer.unwritten());
+            assert!(said.ends_with(&taken[taken.len() - 1000..]));
+            assert!(
+                taken.len().abs_diff(said.len()) <= 3,
+                "the first has the name"
+            );
         }
     }
 }

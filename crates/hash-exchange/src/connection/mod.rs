@@ -414,9 +414,11 @@ where
                     self.answer(found, application)?;
                     application.answered()
                 }
-                Event::Cancelled { served, .. } => {
+                Event::Cancelled { served, hash } => {
                     forget(&mut self.aside, served);
-                    application.event(event)
+                    let channel = self.session.cancelled_channel();
+                    self.out.withdraw(channel, |tag| application.unsent(tag));
+                    application.event(Event::Cancelled { served, hash })
                 }
                 event => application.event(event),
             };

@@ -82,6 +82,8 @@ pub struct Session<V: Verifier = Sha1> {
     unanswered: u32,
     /// Our stream of messages has begun, hence has its name.
     begun: bool,
+    /// The channel of the content that the peer cancelled last.
+    cancelled_channel: u32,
     closing: Closing,
     close_received: bool,
     next: Next,
@@ -143,6 +145,7 @@ impl<V: Verifier> Session<V> {
             answered: 0,
             unanswered: 0,
             begun: false,
+            cancelled_channel: 0,
             closing: Closing::No,
             close_received: false,
             next: Next::Frame,

@@ -114,6 +114,11 @@ impl<V: Verifier> Session<V> {
             .map_or(0, |serving| serving.responses.len())
     }
 
+    /// The channel on which the content went of the last [`Event::Cancelled`].
+    pub(crate) const fn cancelled_channel(&self) -> u32 {
+        self.cancelled_channel
+    }
+
     /// The content that is announced next.
     pub(crate) const fn next_served(&self) -> ServedId {
         ServedId(self.next_served)
@@ -238,6 +243,7 @@ impl<V: Verifier> Session<V> {
         }
         let (served, hash) = (ServedId(id), served.hash.clone());
         self.forget(served);
+        self.cancelled_channel = channel;
         Some(Event::Cancelled { served, hash })
     }
 

@@ -107,7 +107,7 @@ fn what_has_no_room_ahead_of_its_hashes_is_asked_for_again_and_comes() {
         connection.request([&name.into()]).unwrap();
     }
     connection.close();
-    let mut store = Taken::default();
+    let mut store = Taken;
     let mut cx = Context::from_waker(Waker::noop());
     let mut poll = |connection: &mut Connection<End, MemoryBody>| {
         let mut heard = Vec::new();
@@ -157,7 +157,6 @@ fn what_has_no_room_ahead_of_its_hashes_is_asked_for_again_and_comes() {
 }
 
 /// Takes every content, whatever its name.
-#[derive(Default)]
 struct Taken;
 
 impl Store for Taken {
