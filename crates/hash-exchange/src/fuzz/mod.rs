@@ -1,7 +1,11 @@
 //! What the fuzzers run, and the tests on the corpora that they found: each target takes any bytes whatever, and panics if
 //! something does not hold that should. `fuzz/README.md` of the repository tells how to run them.
 
+mod connections;
 mod pair;
+#[expect(dead_code, reason = "the integration tests use all of it")]
+#[path = "../../tests/integration/pipe.rs"]
+mod pipe;
 mod session;
 mod wire;
 #[expect(dead_code, reason = "the integration tests use all of it")]
@@ -10,6 +14,7 @@ mod world;
 
 use std::sync::LazyLock;
 
+pub use self::connections::connections;
 pub use self::pair::pair;
 pub use self::session::session;
 #[cfg(test)]
@@ -70,11 +75,12 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 4] = [
+    const TARGETS: [(&str, Target); 5] = [
         ("frame", frame),
         ("rpc", rpc),
         ("session", session),
         ("pair", pair),
+        ("connections", connections),
     ];
 
     /// Every input that a fuzzer found worth keeping for a target, by its path.

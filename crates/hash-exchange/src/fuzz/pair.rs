@@ -8,7 +8,7 @@ use super::{CONTENTS, cancel, content};
 /// Reads any bytes as what two sessions say to each other, and in which pieces it gets there. What is said arrives, in order;
 /// each hash asked for is settled once, as it was answered; and in the end both sides are closed.
 pub fn pair(bytes: &[u8]) {
-    let mut script = Script(bytes);
+    let mut script = Script::new(bytes);
     let numbered = script.number() % 2 == 1;
     let mut pair = stocked(numbered);
     let mut said = [numbered; 2].map(Said::new);
@@ -53,17 +53,21 @@ fn stocked(numbered: bool) -> Pair {
 }
 
 /// Operations as bytes.
-struct Script<'a>(&'a [u8]);
+pub(super) struct Script<'a>(&'a [u8]);
 
 impl<'a> Script<'a> {
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let (&byte, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(byte)
     }
 
     /// A number; zero when all is read.
-    fn number(&mut self) -> usize {
+    pub(super) fn number(&mut self) -> usize {
         self.byte().unwrap_or(0).into()
     }
 
@@ -75,7 +79,7 @@ impl<'a> Script<'a> {
         bytes
     }
 
-    fn hashes(&mut self) -> Vec<Hash> {
+    pub(super) fn hashes(&mut self) -> Vec<Hash> {
         self.bytes().iter().map(|&n| content(n).0.clone()).collect()
     }
 
