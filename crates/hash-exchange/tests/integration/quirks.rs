@@ -165,3 +165,22 @@ fn drain(session: &mut Session, mut input: &[u8], mut event: impl FnMut(Event<'_
 fn sha1(body: &[u8]) -> String {
     Hash::sha1(body).to_string()
 }
+
+/// The table of the cases names no test that is not there.
+#[test]
+fn every_test_that_the_table_names_is_there() {
+    let crate_root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let integration = crate_root.join("tests/integration");
+    let table = include_str!("../../QUIRKS.md");
+    let named = table.split('`').filter_map(|code| code.split_once("::"));
+    let mut count = 0;
+    for (file, test) in named {
+        let path = [integration.join("quirks").join(file), integration.join(file)];
+        let path = path.iter().find(|path| path.exists());
+        let path = path.unwrap_or_else(|| panic!("{file} is not there"));
+        let source = std::fs::read_to_string(path).expect("it can be read");
+        assert!(source.contains(&format!("fn {test}(")), "{file}::{test}");
+        count += 1;
+    }
+    assert!(count >= 60, "{count} tests");
+}
