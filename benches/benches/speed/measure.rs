@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use hx_benches::process::peak_kib;
+use hx_benches::process::{forget_peak, peak_kib};
 use tempfile::NamedTempFile;
 
 use crate::workload::{Side, Workload};
@@ -197,6 +197,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn start() -> Self {
+        forget_peak();
         Self {
             start_kib: peak_kib(),
             start: now(),
