@@ -2,4 +2,4 @@
 
 use hash_exchange::fuzz;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hash_exchange_fuzz::bounded(fuzz::frame, bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hash_exchange_fuzz::bounded(fuzz::frame, fuzz::A_BYTE, bytes));

@@ -2,4 +2,4 @@
 
 use hash_exchange::fuzz;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hash_exchange_fuzz::bounded(fuzz::pair, bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hash_exchange_fuzz::bounded(fuzz::pair, fuzz::AN_OPERATION, bytes));

@@ -2,8 +2,8 @@
 
 use hash_exchange::fuzz::most_heap;
 
-/// Runs a target on bytes, which may cost heap in proportion to them.
-pub fn bounded(target: fn(&[u8]), bytes: &[u8]) {
+/// Runs a target on bytes, each of which may cost so many bytes of heap.
+pub fn bounded(target: fn(&[u8]), each: u64, bytes: &[u8]) {
     let heap = allocation_counter::measure(|| target(bytes));
-    assert!(heap.bytes_max <= most_heap(bytes), "{heap:?}");
+    assert!(heap.bytes_max <= most_heap(bytes, each), "{heap:?}");
 }

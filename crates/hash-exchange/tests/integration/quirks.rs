@@ -175,7 +175,10 @@ fn every_test_that_the_table_names_is_there() {
     let named = table.split('`').filter_map(|code| code.split_once("::"));
     let mut count = 0;
     for (file, test) in named {
-        let path = [integration.join("quirks").join(file), integration.join(file)];
+        let path = [
+            integration.join("quirks").join(file),
+            integration.join(file),
+        ];
         let path = path.iter().find(|path| path.exists());
         let path = path.unwrap_or_else(|| panic!("{file} is not there"));
         let source = std::fs::read_to_string(path).expect("it can be read");
