@@ -46,6 +46,17 @@ impl MemoryStore {
     }
 }
 
+/// Contents under their SHA-1s.
+impl<B: Into<Arc<[u8]>>> FromIterator<B> for MemoryStore {
+    fn from_iter<I: IntoIterator<Item = B>>(bodies: I) -> Self {
+        let mut store = Self::new();
+        for body in bodies {
+            store.add(body);
+        }
+        store
+    }
+}
+
 impl Store for MemoryStore {
     type Body = MemoryBody;
 

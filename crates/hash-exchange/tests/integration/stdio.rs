@@ -1,10 +1,14 @@
 //! The example of the npm package's readme, as two processes.
 
+use std::io::{Read, Write};
+use std::process::Stdio;
+
 use futures::executor::block_on;
 use hash_exchange::Hash;
 
-use crate::process;
+use crate::process::{self, Running, command, spawn};
 use crate::quick_start::give;
+use crate::quirks::{END, available, close, data, ending, hashes, request};
 
 #[test]
 fn two_processes_trade_what_they_lack() {
@@ -61,4 +65,45 @@ fn trade(left: &[&str], right: &[&str]) -> (String, String) {
     let (left, right) = process::trade("stdio", left, right);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (text(left), text(right))
+}
+
+#[test]
+fn a_content_that_is_another_is_said_and_makes_for_a_bad_status() {
+    let child = spawn(
+        command("stdio", &["boop"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped()),
+    );
+    let mut child = Running(child);
+    let beep = Hash::sha1(b"beep").to_string();
+    let said = [
+        available(&[&beep]),
+        hashes(&[(&beep, 1)]),
+        data(2, Some("2"), b"boop"),
+        ending(2, None, END),
+        request(&["nothing"]),
+        close(),
+    ];
+    let mut input = child.0.stdin.take().expect("it is piped");
+    input.write_all(&said[0]).unwrap();
+    let mut output = child.0.stdout.take().expect("it is piped");
+    // An offer and a REQUEST of one hash each, of which the first has the name of its stream.
+    let mut asked = [0; 52 + 49];
+    output.read_exact(&mut asked).unwrap();
+    input.write_all(&said[1..].concat()).unwrap();
+    drop(input);
+    let mut text = String::new();
+    let mut errors = child.0.stderr.take().expect("it is piped");
+    errors.read_to_string(&mut text).unwrap();
+    assert_eq!(
+        text,
+        format!("stdio: {beep}: the content is not that of its hash\n")
+    );
+    assert_eq!(child.0.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn it_has_forty_lines() {
+    let example = include_str!("../../examples/stdio.rs");
+    assert!(example.lines().count() <= 40);
 }
