@@ -2,4 +2,8 @@
 
 use hash_exchange::fuzz;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hash_exchange_fuzz::bounded(fuzz::connections, fuzz::AN_OPERATION, bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hash_exchange_fuzz::bounded(
+    fuzz::connections,
+    fuzz::AN_OPERATION,
+    bytes
+));
