@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
-use tokio_util::compat::TokioAsyncReadCompatExt;
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -22,6 +22,8 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + 
 const MOST_PEERS: usize = 64;
 /// Hashes that are asked for at a time, within the limit of a peer like us.
 const AT_A_TIME: usize = 256;
+/// Hashes of one offer, which has to fit into a message.
+const PIECE: usize = 10_000;
 /// Hashes that are noted down to be asked for: a peer offers what it likes.
 const MOST_WANTED: usize = 100_000;
 /// Whoever has not said anything by then is no peer.
@@ -79,7 +81,8 @@ async fn trade(io: TcpStream, replica: Arc<Replica>, mut stop: watch::Receiver<b
     let mut store = Shared(Arc::clone(&replica));
     let mut connection = Connection::with_limits(io.compat(), Limits::STRANGERS);
     let mut news = replica.news.subscribe(); // Before the store is listed, so that nothing falls between.
-    connection.provide(&replica.hashes())?; // Even if there are none: the peer waits for a first word.
+    connection.provide([])?; // The peer waits for a first word.
+    offer(&mut connection, &replica.hashes())?;
     let (mut wanted, mut under_way) = (BTreeSet::new(), 0);
     let (mut heard, mut closing) = (false, false);
     let mut first_word = pin!(sleep(FIRST_WORD));
@@ -107,7 +110,7 @@ async fn trade(io: TcpStream, replica: Arc<Replica>, mut stop: watch::Receiver<b
             hash = news.recv(), if !closing => {
                 // Whoever is slow has missed some: it is offered everything once more.
                 let hashes = hash.map_or_else(|_| replica.hashes(), |hash| vec![hash]);
-                connection.provide(&hashes)?;
+                offer(&mut connection, &hashes)?;
             }
             _ = stop.changed(), if !closing => closing = true,
             () = &mut first_word, if !heard => return Err("it says nothing".into()),
@@ -133,6 +136,13 @@ async fn trade(io: TcpStream, replica: Arc<Replica>, mut stop: watch::Receiver<b
             }
         }
     }
+}
+
+fn offer(connection: &mut Connection<Compat<TcpStream>, MemoryBody>, hashes: &[Hash]) -> Result {
+    for piece in hashes.chunks(PIECE) {
+        connection.provide(piece)?;
+    }
+    Ok(())
 }
 
 /// The lines of the standard input, which blocks, hence has a thread.

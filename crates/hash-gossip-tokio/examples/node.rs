@@ -101,6 +101,14 @@ async fn run(options: &Options) -> io::Result<()> {
     let listening = TokioHost::listen(options.listen).await;
     let mut host = listening.map_err(|error| at(options.listen, "cannot listen", &error))?;
     let mut config = config();
+    if !options.dir.is_dir() {
+        let error = io::Error::from(io::ErrorKind::NotADirectory);
+        return Err(at(
+            options.dir.display(),
+            "--dir takes a directory that is there",
+            &error,
+        ));
+    }
     let received = options.dir.join(".received");
     if let Some(dir) = &options.log {
         create_dir(dir)?;

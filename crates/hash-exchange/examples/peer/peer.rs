@@ -12,7 +12,7 @@ use hash_exchange::{
 
 use crate::notice::{notice, one_line};
 use crate::offered::Body;
-use crate::received::Received;
+use crate::received::{Received, Spool};
 use crate::setup::Setup;
 use crate::transport::Transport;
 
@@ -26,6 +26,7 @@ pub(crate) struct Peer {
     /// Hashes asked for and not settled.
     lacking: usize,
     receiving: BTreeMap<ResponseId, Received>,
+    spool: Spool,
     /// What is to be said, once the poll has returned.
     due: Vec<Due>,
     /// Our offer waits for SINCE.
@@ -60,6 +61,7 @@ impl Peer {
             asked: BTreeSet::new(),
             lacking: 0,
             receiving: BTreeMap::new(),
+            spool: Spool::default(),
             due: Vec::new(),
             heard: false,
             answered: false,
@@ -192,7 +194,7 @@ impl Peer {
             }
             Event::Body { response, chunk } => {
                 let received = self.receiving.get_mut(&response).expect(ANNOUNCED);
-                received.append(chunk)?;
+                received.append(chunk, &mut self.spool)?;
             }
             Event::Complete {
                 response,
@@ -201,7 +203,7 @@ impl Peer {
             } => {
                 self.lacking -= 1;
                 let received = self.receiving.remove(&response).expect(ANNOUNCED);
-                received.print(&hash)?;
+                received.print(&hash, &mut self.spool)?;
                 if self.setup.seen {
                     self.due.push(Due::Seen(sequence));
                 }
@@ -213,7 +215,8 @@ impl Peer {
             } => {
                 self.lacking -= 1;
                 self.failed = true;
-                self.receiving.remove(&response);
+                let received = self.receiving.remove(&response).expect(ANNOUNCED);
+                received.forget(&mut self.spool);
                 let text = format!("{hash} {reason}");
                 notice(&format!("# FAILED {}", one_line(&text)))?;
             }

@@ -49,8 +49,8 @@ impl Setup {
                 "--help" => return Ok(None),
                 "--file" => setup.add_file(Path::new(&value("PATH")?))?,
                 "--lines" => setup.add_lines(Path::new(&value("PATH")?))?,
-                "--id" => setup.id = Some(text("--id", value("ID")?)?),
-                "--since" => setup.since = Some(position(&value("N")?)?),
+                "--id" => once("--id", &mut setup.id, text("--id", value("ID")?)?)?,
+                "--since" => once("--since", &mut setup.since, position(&value("N")?)?)?,
                 "--request" => {
                     let hash = Hash::from(text("--request", value("HASH")?)?);
                     if !setup.requests.contains(&hash) {
@@ -97,6 +97,14 @@ impl Setup {
     }
 }
 
+/// A flag that says one thing.
+fn once<T>(flag: &str, place: &mut Option<T>, value: T) -> Result<(), String> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(format!("{flag} is given twice, and says one thing")),
+    }
+}
+
 fn text(flag: &str, value: OsString) -> Result<String, String> {
     let text = value.into_string();
     text.map_err(|value| format!("{flag} takes UTF-8, not {}", value.display()))
@@ -104,7 +112,9 @@ fn text(flag: &str, value: OsString) -> Result<String, String> {
 
 fn position(value: &OsString) -> Result<Option<u64>, String> {
     let text = value.to_str().unwrap_or_default();
-    let number = text.parse().ok().filter(|&number| number <= MAX_SEQUENCE);
+    let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
+    let number = text.parse().ok();
+    let number = number.filter(|&number| is_number && number <= MAX_SEQUENCE);
     match (text, number) {
         ("-1", _) => Ok(None),
         (_, Some(number)) => Ok(Some(number)),

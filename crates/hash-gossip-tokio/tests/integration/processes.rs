@@ -182,6 +182,18 @@ fn a_node_with_a_log_holds_in_its_next_life_what_came() {
 }
 
 #[test]
+fn a_directory_that_is_not_there_is_no_new_one() {
+    let mistyped = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mistyped");
+    let mut node = Command::new(example());
+    node.args(["--listen", "127.0.0.1:0", "--dir"])
+        .arg(&mistyped);
+    let Output { status, stderr, .. } = node.output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(!status.success() && stderr.contains("--dir takes a directory that is there"));
+    assert!(!mistyped.exists());
+}
+
+#[test]
 fn a_wrong_option_is_named_with_what_would_be_right() {
     for (args, says) in [
         (&["--dir", "."][..], "--listen ADDR is missing"),

@@ -1,5 +1,9 @@
 //! What two peers, or one and what it hears, say to each other.
 
+use std::process::Command;
+
+use hash_exchange::Session;
+
 use super::*;
 
 #[test]
@@ -240,4 +244,45 @@ fn what_a_peer_says_is_one_line_whatever_is_in_it() {
     let heard = "# ID a\\n# CLOSE\\u{1b}é\n# SINCE -1\n# SEEN -1\n# SEEN 3\n";
     assert_eq!(text(&output), heard);
     assert!(output.status.success());
+}
+
+/// Forty of them come at the same time, and sixteen descriptors are all that there are.
+#[cfg(unix)]
+#[test]
+fn large_bodies_that_come_side_by_side_wait_in_one_file() {
+    let bodies: Vec<Vec<u8>> = (0..40).map(|n| vec![n; 300_000]).collect();
+    let hashes: Vec<Hash> = bodies.iter().map(|body| Hash::sha1(body)).collect();
+    let (mut asking, mut serving) = (Session::default(), Session::default());
+    let (mut asked, mut input) = (Vec::new(), Vec::new());
+    asking.request(&hashes, &mut asked).unwrap();
+    serving.receive(&mut &asked[..]).unwrap();
+    serving.provide(&hashes, &mut input).unwrap();
+    let found = hashes.into_iter().map(|hash| (hash, None));
+    let answer = serving.respond(found, &mut input).unwrap();
+    for at in (0..300_000).step_by(50_000) {
+        for (index, body) in (0..).zip(&bodies) {
+            let piece = &body[at..at + 50_000];
+            let sent = serving.body(answer.served(index), piece, &mut input);
+            sent.unwrap();
+        }
+    }
+    for index in 0..40 {
+        serving.finish(answer.served(index), &mut input).unwrap();
+    }
+    let peer = process::command::<&str>("peer", &[]);
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 16; exec \"$0\""])
+        .arg(peer.get_program())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    let printed: Vec<u8> = bodies.iter().flat_map(|it| body(it)).collect();
+    assert!(output.stderr == printed, "{} bytes", output.stderr.len());
 }
