@@ -39,6 +39,11 @@ impl Counters {
     pub(crate) fn count(&mut self, sent: Tag) {
         self.sent.get_or_insert_default().add(sent);
     }
+
+    /// A frame that was counted is not written after all.
+    fn take_back(&mut self, unsent: Tag) {
+        self.sent.get_or_insert_default().remove(unsent);
+    }
 }
 
 /// The parts of a node that take in what one peer says, lent out for one poll of its connection.
@@ -100,7 +105,7 @@ impl<A: Clone, S: Strategy> Application for Reader<'_, A, S> {
     }
 
     fn unsent(&mut self, tag: Tag) {
-        self.counters.sent.get_or_insert_default().remove(tag);
+        self.counters.take_back(tag);
     }
 }
 

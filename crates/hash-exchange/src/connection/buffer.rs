@@ -76,31 +76,34 @@ impl Buffer {
     }
 
     /// Takes back what is not written yet of a content that goes out on this channel and that the peer has cancelled: a reader that reuses
-    /// the number may take it for another. Each frame that goes is told. What has begun to go out is left, frame by frame.
+    /// the number may take it for another. Each frame that goes is told; one that has begun to go out is left. If the content itself has
+    /// not begun to, all is left: what goes before its name on the channel is of the content before it.
     pub(super) fn withdraw(&mut self, channel: u32, mut unsent: impl FnMut(Tag)) {
         let Some(output) = self.0.as_mut() else {
             return;
         };
         output.find_frame();
-        let (mut from, mut to) = (output.frame, output.frame);
-        while from < output.bytes.len() {
-            let (frame, end) = output.frame_at(from);
-            let is_piece = from >= output.written && frame.channel.cast_unsigned() == channel;
-            // It was cancelled because it has begun: a name that has not gone out yet is another's.
-            if is_piece && frame.name.is_none() {
-                let content = frame.data.len();
-                unsent(Tag {
-                    kind: Kind::Body,
-                    content: content as u32,
-                    framing: (end - from - content) as u32,
-                });
-            } else {
-                output.bytes.copy_within(from..end, to);
-                to += end - from;
+        let mut pieces = Vec::new();
+        let mut at = output.frame;
+        while at < output.bytes.len() {
+            let (frame, end) = output.frame_at(at);
+            if at >= output.written && frame.channel.cast_unsigned() == channel {
+                if frame.name.is_some() {
+                    return;
+                }
+                pieces.push((at..end, frame.data.len()));
             }
-            from = end;
+            at = end;
         }
-        output.bytes.truncate(to);
+        // From behind, so that those before stay where they are.
+        for (frame, content) in pieces.into_iter().rev() {
+            unsent(Tag {
+                kind: Kind::Body,
+                content: content as u32,
+                framing: (frame.len() - content) as u32,
+            });
+            output.bytes.drain(frame);
+        }
     }
 }
 
@@ -168,12 +171,12 @@ mod tests {
             buffer.wrote(written);
             let mut withdrawn = 0;
             buffer.withdraw(2, |tag| withdrawn += tag.bytes() as usize);
-            // The second and third piece of the first content go, if nothing of them is written.
+            // The second and third piece of the first content go, if it has begun to go out and nothing of them has.
             let pieces = [(ends[2], ends[3]), (ends[4], ends[5])];
             let mut rest = bytes[written..].to_vec();
             let mut gone = 0;
             for (from, to) in pieces {
-                if written <= from {
+                if ends[0] < written && written <= from {
                     rest.drain(from - written - gone..to - written - gone);
                     gone += to - from;
                 }
@@ -181,6 +184,29 @@ mod tests {
             assert_eq!(buffer.unwritten(), rest, "{written} written");
             assert_eq!(withdrawn, gone);
         }
+    }
+
+    /// Whoever cancels a content before it can know of it takes nothing from the one before, whose end goes out on the same channel.
+    #[test]
+    fn what_is_of_the_content_before_is_left() {
+        let (mut serving, mut asking) = (Session::default(), Session::default());
+        let (mut asked, mut buffer) = (Vec::new(), Buffer::NONE);
+        let hashes = ["x", "y"].map(Hash::new);
+        asking.request(&hashes, &mut asked).unwrap();
+        serving.receive(&mut &asked[..]).unwrap();
+        let found = hashes.map(|hash| (hash, None));
+        let answer = serving.respond(found, buffer.bytes()).unwrap();
+        let [first, second] = [0, 1].map(|place| answer.served(place));
+        serving.body(first, b"first", buffer.bytes()).unwrap();
+        let begun = buffer.unwritten().len();
+        serving.body(first, b"piece", buffer.bytes()).unwrap();
+        serving.finish(first, buffer.bytes()).unwrap();
+        serving.body(second, b"second", buffer.bytes()).unwrap();
+        serving.body(second, b"piece", buffer.bytes()).unwrap();
+        buffer.wrote(begun);
+        let said = buffer.unwritten().to_vec();
+        buffer.withdraw(2, |tag| panic!("{tag:?}"));
+        assert_eq!(buffer.unwritten(), said);
     }
 
     /// Whatever the transport takes at a time, what remains does, and memory does not pile up.

@@ -19,7 +19,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// Keeps nothing: what is on the heap is what is assembled.
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl Store for Nowhere {
     type Body = MemoryBody;
