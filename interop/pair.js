@@ -18,6 +18,8 @@ const PROGRAMS = {
 /** Both roles, and the package with itself, which shows that what is asked for can be had. */
 const ROLES = [['rust', 'npm'], ['npm', 'rust'], ['npm', 'npm']]
 
+const { Frames, read, readRpc } = require('./wire.js')
+
 const TIMEOUT_MS = 30_000
 
 class Peer {
@@ -80,14 +82,21 @@ async function * asIs (output) {
   yield * output
 }
 
+function isClose (frame) {
+  const { channel, data } = read(frame)
+  return channel === 1 && readRpc(data).type === 4
+}
+
 function inOrder (notices) {
   const position = (line) => line.startsWith('# SEEN ') ? Number(line.slice(7)) + 1 : 0
   return notices.toSorted((a, b) => position(a) - position(b))
 }
 
 async function carry (from, to, way) {
+  const frames = new Frames()
   try {
     for await (const chunk of way(from.child.stdout)) {
+      from.closed ||= frames.push(chunk).some(isClose)
       if (!to.child.stdin.writable) continue
       if (!to.child.stdin.write(chunk)) await Promise.race([once(to.child.stdin, 'drain'), to.exit]).catch(() => {})
     }
@@ -98,7 +107,7 @@ async function carry (from, to, way) {
 
 /**
  * Lets two peers trade and checks all that they say. `sides` are two of `{ args, bodies, notices }`, `bodies` being the messages that
- * this side must get. Unless both have `--close` among their arguments, they are hung up on once they have said it all.
+ * this side must get, and `status` how it exits, 0 unless that is said. Unless both have `--close` among their arguments, they are hung up on once they have said it all.
  */
 async function trade (t, programs, sides, { there = asIs, back = asIs } = {}) {
   const expected = sides.map(({ bodies = [], notices = [], digest }) => ({
@@ -120,12 +129,14 @@ async function trade (t, programs, sides, { there = asIs, back = asIs } = {}) {
     await within(all, TIMEOUT_MS)
     peers.forEach((peer, index) => {
       const said = peer.said()
-      // An npm peer that closes second ends its output before its CLOSE has left it.
-      if (programs[1 - index] === 'npm' && closes && !said.notices.includes('# CLOSE')) {
-        expected[index].notices = expected[index].notices.filter((line) => line !== '# CLOSE')
+      if (closes) {
+        // An npm peer that closes second ends its output before its CLOSE has left it.
+        assert.ok(peer.closed || peer.program === 'npm', 'it sends CLOSE')
+        // An npm peer says so when it has heard ours, whether its own has left it or not; ours, when it has heard the other's.
+        if (!peers[1 - index].closed) expected[index].notices = expected[index].notices.filter((line) => line !== '# CLOSE')
       }
       assert.deepEqual(said, expected[index], `what ${'left right'.split(' ')[index]} (${peer.program}) said`)
-      assert.equal(peer.status, 0, `the exit status of ${peer.program}`)
+      assert.equal(peer.status, sides[index].status ?? 0, `the exit status of ${peer.program}`)
     })
   } catch (error) {
     peers.forEach((peer, index) => {

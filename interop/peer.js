@@ -20,6 +20,7 @@ Speaks on standard input and output; bodies and notices go to standard error.
   --seq           a message's position, from 1, is its sequence
   --seen          send SEEN with a response's sequence after its body
   --request HASH  ask for this hash at the start (repeatable)
+  --limit BYTES   give up a body that is longer, as soon as it is
   --close         send CLOSE once all is done; when both have closed, end
   --              all that follows are messages
 
@@ -27,6 +28,7 @@ and of this peer alone:
 
   --delay MS      open a content only so long after it was asked for
   --each          advertise each message in an AVAILABLE of its own
+  --break HASH    break off this content behind its first chunk (repeatable)
 `
 
 const options = parse(process.argv.slice(2))
@@ -58,21 +60,34 @@ ex.on('response', (hash, stream, sequence) => {
   const sha1 = createHash('sha1')
   const chunks = []
   let size = 0
-  stream.on('error', (error) => fail(`${hash}: the peer gave up: ${error.message}`))
+  stream.on('error', (error) => failed(`the peer gave up: ${error.message}`))
   stream.on('data', (chunk) => {
     sha1.update(chunk)
     size += chunk.length
+    if (size > options.limit) {
+      stream.destroy()
+      return failed(`it has more than ${options.limit} bytes`)
+    }
     if (!options.digest) chunks.push(chunk)
   })
   stream.on('end', () => {
     const digest = sha1.digest('hex')
-    if (digest !== hash) return fail(`${hash}: the body that came has the hash ${digest}`)
+    if (digest !== hash) return failed(`the body that came has the hash ${digest}`)
     const body = options.digest ? [Buffer.from(`${size} ${digest}`)] : chunks
     say(Buffer.concat([Buffer.from(`# BEGIN ${hash}\n`), ...body, Buffer.from(`\n# END ${hash}`)]))
     if (options.seen) ex.seen(sequence)
+    settle()
+  })
+
+  function failed (why) {
+    fail(`${hash}: ${why}`)
+    settle()
+  }
+
+  function settle () {
     lacking.delete(hash)
     closeIfDone()
-  })
+  }
 })
 ex.on('close', () => say('# CLOSE'))
 ex.on('end', () => process.stdout.write('', () => process.stderr.write('', () => process.exit())))
@@ -113,8 +128,21 @@ function open (hash, callback) {
     } else {
       stream = fs.createReadStream(message.path)
     }
+    if (options.break.includes(hash)) stream = breaking(stream)
     if (options.seq) callback(null, stream, message.position)
     else callback(null, stream)
+  }
+}
+
+/** A source has no way to say that it has failed; but it is asked to pipe itself, and so gets hold of its channel. */
+function breaking (stream) {
+  return {
+    pipe (channel) {
+      stream.once('data', (chunk) => {
+        stream.destroy()
+        channel.write(chunk, () => channel.destroy())
+      })
+    }
   }
 }
 
@@ -130,10 +158,15 @@ function watch () {
   ex._mplex.createStream = (name) => {
     const stream = createStream.call(ex._mplex, name)
     serving++
-    stream.on('finish', () => {
+    let ended = false
+    const end = () => {
+      if (ended) return
+      ended = true
       serving--
       closeIfDone()
-    })
+    }
+    // The one when all is written, the other when it is broken off.
+    stream.on('finish', end).on('close', end).on('error', () => {})
     return stream
   }
 }
@@ -167,7 +200,7 @@ function refuse (message) {
 }
 
 function parse (args) {
-  const options = { messages: [], request: [] }
+  const options = { messages: [], request: [], break: [], limit: Infinity }
   const flags = {
     '--digest': () => { options.digest = true },
     '--wait-since': () => { options.waitSince = true },
@@ -196,6 +229,11 @@ function parse (args) {
       options.since = Number(text)
     },
     '--request': (hash) => options.request.push(hash),
+    '--break': (hash) => options.break.push(hash),
+    '--limit': (text) => {
+      if (!/^\d+$/.test(text)) refuse(`--limit ${text}: a number of bytes is expected`)
+      options.limit = Number(text)
+    },
     '--delay': (text) => {
       if (!/^\d+$/.test(text)) refuse(`--delay ${text}: a number of milliseconds is expected`)
       options.delay = Number(text)

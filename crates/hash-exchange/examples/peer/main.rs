@@ -40,6 +40,7 @@ none. Each AVAILABLE of the peer is answered by one REQUEST for what we lack and
   --seq           serve each message under its position, counted from 1, as sequence number
   --seen          send SEEN for each body that has come whole
   --request HASH  ask for a hash at the start; may be repeated
+  --limit BYTES   give up a body that is longer, as soon as it is
   --close         send CLOSE when an AVAILABLE was handled and a REQUEST answered, or the peer has sent CLOSE, or the input has
                   ended; and when all that we asked for is settled and all that we serve is written. End when both have closed
   --help          print this

@@ -1,6 +1,7 @@
 //! What is done with what the other side says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll};
 use std::{io, mem};
@@ -25,7 +26,7 @@ pub(crate) struct Peer {
     asked: BTreeSet<Hash>,
     /// Hashes asked for and not settled.
     lacking: usize,
-    receiving: BTreeMap<ResponseId, Received>,
+    receiving: BTreeMap<ResponseId, (Hash, Received)>,
     spool: Spool,
     /// What is to be said, once the poll has returned.
     due: Vec<Due>,
@@ -51,6 +52,7 @@ enum Due {
     Offer(Option<u64>),
     Request(Vec<Hash>),
     Seen(u64),
+    Cancel(ResponseId),
 }
 
 impl Peer {
@@ -140,6 +142,10 @@ impl Peer {
                     connection.request(&hashes)?
                 }
                 Due::Seen(sequence) => connection.seen(Some(sequence))?,
+                Due::Cancel(response) => {
+                    connection.cancel(response)?;
+                    continue;
+                }
             };
         }
         let transport = connection.io_mut();
@@ -185,16 +191,24 @@ impl Peer {
                 self.lacking -= 1;
                 notice(&format!("# MISSING {}", one_line(&hash.to_string())))?;
             }
-            Event::Response { response, .. } => {
+            Event::Response { response, hash, .. } => {
                 let received = match self.setup.digest {
                     true => Received::Size(0),
                     false => Received::Memory(Vec::new()),
                 };
-                self.receiving.insert(response, received);
+                self.receiving.insert(response, (hash, received));
             }
             Event::Body { response, chunk } => {
-                let received = self.receiving.get_mut(&response).expect(ANNOUNCED);
-                received.append(chunk, &mut self.spool)?;
+                let (_, received) = self.receiving.get_mut(&response).expect(ANNOUNCED);
+                let len = received.len() + chunk.len() as u64;
+                match self.setup.limit.filter(|&limit| len > limit) {
+                    None => received.append(chunk, &mut self.spool)?,
+                    Some(limit) => {
+                        self.due.push(Due::Cancel(response));
+                        let reason = format_args!("it has more than {limit} bytes, the limit");
+                        self.fail(response, &reason)?;
+                    }
+                }
             }
             Event::Complete {
                 response,
@@ -202,28 +216,31 @@ impl Peer {
                 sequence,
             } => {
                 self.lacking -= 1;
-                let received = self.receiving.remove(&response).expect(ANNOUNCED);
+                let (_, received) = self.receiving.remove(&response).expect(ANNOUNCED);
                 received.print(&hash, &mut self.spool)?;
                 if self.setup.seen {
                     self.due.push(Due::Seen(sequence));
                 }
             }
             Event::Failed {
-                response,
-                hash,
-                reason,
-            } => {
-                self.lacking -= 1;
-                self.failed = true;
-                let received = self.receiving.remove(&response).expect(ANNOUNCED);
-                received.forget(&mut self.spool);
-                let text = format!("{hash} {reason}");
-                notice(&format!("# FAILED {}", one_line(&text)))?;
-            }
+                response, reason, ..
+            } => self.fail(response, &reason)?,
             Event::Close => self.close_received = true,
             Event::Request(_) | Event::Cancelled { .. } => {}
         }
         Ok(())
+    }
+
+    /// A content will not come, or was another, or is not wanted any more.
+    fn fail(&mut self, response: ResponseId, reason: &dyn Display) -> io::Result<()> {
+        self.lacking -= 1;
+        self.failed = true;
+        let (hash, received) = self.receiving.remove(&response).expect(ANNOUNCED);
+        received.forget(&mut self.spool);
+        notice(&format!(
+            "# FAILED {}",
+            one_line(&format!("{hash} {reason}"))
+        ))
     }
 }
 

@@ -63,6 +63,15 @@ impl Spool {
 }
 
 impl Received {
+    /// Bytes that have come.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Size(size) => *size,
+            Self::Memory(body) => body.len() as u64,
+            Self::Spooled(pieces) => pieces.iter().map(|piece| piece.len).sum(),
+        }
+    }
+
     pub(crate) fn append(&mut self, chunk: &[u8], spool: &mut Spool) -> io::Result<()> {
         match self {
             Self::Size(size) => *size += chunk.len() as u64,

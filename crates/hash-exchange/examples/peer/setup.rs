@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) seq: bool,
     pub(crate) seen: bool,
     pub(crate) requests: Vec<Hash>,
+    /// Longer contents are given up.
+    pub(crate) limit: Option<u64>,
     pub(crate) close: bool,
 }
 
@@ -51,6 +53,7 @@ impl Setup {
                 "--lines" => setup.add_lines(Path::new(&value("PATH")?))?,
                 "--id" => once("--id", &mut setup.id, text("--id", value("ID")?)?)?,
                 "--since" => once("--since", &mut setup.since, position(&value("N")?)?)?,
+                "--limit" => once("--limit", &mut setup.limit, size(&value("BYTES")?)?)?,
                 "--request" => {
                     let hash = Hash::from(text("--request", value("HASH")?)?);
                     if !setup.requests.contains(&hash) {
@@ -111,18 +114,26 @@ fn text(flag: &str, value: OsString) -> Result<String, String> {
 }
 
 fn position(value: &OsString) -> Result<Option<u64>, String> {
-    let text = value.to_str().unwrap_or_default();
-    let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
-    let number = text.parse().ok();
-    let number = number.filter(|&number| is_number && number <= MAX_SEQUENCE);
-    match (text, number) {
-        ("-1", _) => Ok(None),
-        (_, Some(number)) => Ok(Some(number)),
-        (_, None) => Err(format!(
+    match digits(value).filter(|&number| number <= MAX_SEQUENCE) {
+        Some(number) => Ok(Some(number)),
+        None if value == "-1" => Ok(None),
+        None => Err(format!(
             "--since takes a number from -1 to {MAX_SEQUENCE}, not {}",
             value.display()
         )),
     }
+}
+
+fn size(value: &OsString) -> Result<u64, String> {
+    let number = digits(value);
+    number.ok_or_else(|| format!("--limit takes a number of bytes, not {}", value.display()))
+}
+
+/// A number of digits and nothing else.
+fn digits(value: &OsString) -> Option<u64> {
+    let text = value.to_str()?;
+    let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// The greatest sequence number that a JavaScript peer can tell from its neighbours.

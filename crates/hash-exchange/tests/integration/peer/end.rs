@@ -108,6 +108,21 @@ fn a_body_that_is_another_or_is_broken_off_is_not_printed_and_fails() {
 }
 
 #[test]
+fn a_body_longer_than_the_limit_is_given_up_and_the_sender_is_told() {
+    let input = recorded().concat();
+    let output = run(&["--limit", "4", "beep"], &input);
+    assert_eq!(output.stderr, body(b"boop"));
+    let output = run(&["--limit", "3", "beep"], &input);
+    let hash = Hash::sha1(b"boop");
+    let failed = format!("# FAILED {hash} it has more than 3 bytes, the limit\n");
+    assert_eq!(text(&output), failed);
+    assert_eq!(output.status.code(), Some(1));
+    // ERROR on -2, named as the npm package names it.
+    let cancel = [7, 8, 3, 0x12, 1, b'2', 0x18, 3];
+    assert!(output.stdout.ends_with(&cancel), "{:?}", output.stdout);
+}
+
+#[test]
 fn a_body_whose_hash_is_no_sha1_cannot_be_verified_hence_is_none() {
     let hash = "AE8D904CEBFD629CDB1CC773A5BCE8ACA1DC1EEE";
     let input = recorded().concat();
