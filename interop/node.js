@@ -70,42 +70,50 @@ function connect (socket) {
   const ex = exchange((hash, callback) => callback(null, fs.createReadStream(held.get(hash))))
   const connection = { socket, ex }
   connections.add(connection)
-  ex.on('available', (hashes) => hashes.forEach((hash) => offer(connection, hash)))
+  ex.on('available', (hashes) => ask([...new Set(hashes)].filter((hash) => offer(connection, hash))))
   ex.on('response', (hash, stream) => take(connection, hash, stream))
-  socket.on('data', stir).pipe(ex).on('data', stir).pipe(socket)
+  // What is offered to somebody who may not be there is no news.
+  const say = () => { if (!socket.connecting) stir() }
+  socket.on('data', stir).pipe(ex).on('data', say).pipe(socket)
   socket.on('error', () => {})
   socket.on('close', () => lose(connection))
   ex.provide([...held.keys()])
   return socket
 }
 
+/** Notes who has what, and whether nobody is asked for it yet. */
 function offer (connection, hash) {
-  if (held.has(hash)) return
+  if (held.has(hash)) return false
   if (!wanted.has(hash)) wanted.set(hash, { holders: new Set(), asked: undefined })
   wanted.get(hash).holders.add(connection)
-  ask(hash)
+  return wanted.get(hash).asked === undefined
 }
 
-/** One holder at a time is asked. */
-function ask (hash) {
-  const want = wanted.get(hash)
-  if (want.asked !== undefined) return
-  [want.asked] = want.holders
-  want.asked?.ex.request([hash])
+/** One holder at a time is asked for a hash, in one REQUEST for all that it is asked for here. */
+function ask (hashes) {
+  const requests = new Map()
+  for (const hash of hashes) {
+    const want = wanted.get(hash)
+    ;[want.asked] = want.holders
+    if (want.asked === undefined) continue
+    if (!requests.has(want.asked)) requests.set(want.asked, [])
+    requests.get(want.asked).push(hash)
+  }
+  for (const [{ ex }, asked] of requests) ex.request(asked)
 }
 
-/** A holder that did not deliver is not asked again on this connection. */
-function giveUp (connection, hash) {
-  const want = wanted.get(hash)
-  want?.holders.delete(connection)
-  if (want?.asked !== connection) return
-  want.asked = undefined
-  ask(hash)
+/** A holder that did not deliver these hashes is not asked for them again on this connection. */
+function giveUp (connection, hashes) {
+  ask(hashes.filter((hash) => {
+    const want = wanted.get(hash)
+    want?.holders.delete(connection)
+    return want?.asked === connection
+  }))
 }
 
 function lose (connection) {
   connections.delete(connection)
-  for (const hash of wanted.keys()) giveUp(connection, hash)
+  giveUp(connection, [...wanted.keys()])
 }
 
 function take (connection, hash, stream) {
@@ -113,11 +121,11 @@ function take (connection, hash, stream) {
   stream.on('data', (chunk) => chunks.push(chunk))
   // The package closes a stream that its sender gave up, and emits an error only if the sender said why.
   stream.on('error', () => {})
-  stream.on('close', () => giveUp(connection, hash))
+  stream.on('close', () => giveUp(connection, [hash]))
   stream.on('end', () => {
     const body = Buffer.concat(chunks)
     if (sha1(body) === hash) hold(connection, hash, body)
-    else giveUp(connection, hash)
+    else giveUp(connection, [hash])
   })
 }
 

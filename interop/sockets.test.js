@@ -160,6 +160,18 @@ describe('nodes on sockets', { concurrency: true }, () => {
     await converge([stopped, left, right], FILES, shared)
   })
 
+  for (const programs of [['rust', 'npm'], ['npm', 'rust']]) {
+    test(`a directory of 4,000 files goes from ${programs.join(' to ')}`, async (t) => {
+      const files = [Object.fromEntries(Array.from({ length: 4_000 }, (_, index) => [`file ${index}`, `content ${index}`])), {}]
+      const shared = share(t, files)
+      const whole = new Running(t, programs[0], { dir: shared.dirs[0], until: shared.union.length })
+      const empty = new Running(t, programs[1], { dir: shared.dirs[1], until: shared.union.length, peers: [await whole.address()] })
+      await converge([whole, empty], files, shared)
+      // Nothing came twice, as it would after a connection was lost.
+      assert.equal(empty.lines.filter((line) => line.includes(' from ')).length, shared.union.length)
+    })
+  }
+
   test('what an npm peer offers and never sends comes from another', async (t) => {
     const files = [{}, { 'hey yo': 'hey yo' }]
     const shared = share(t, files)

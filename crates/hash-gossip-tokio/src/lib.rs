@@ -68,8 +68,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use hash_exchange::Limits;
 use hash_gossip::{Config, Host, Neighbour, Scratch};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -134,10 +136,17 @@ impl TokioHost {
     }
 }
 
-/// How a node on sockets behaves: as any other, with room for [`STRANGERS`].
+/// How a node on sockets behaves: as any other, with room for [`STRANGERS`], each of whom may cost less: some hundred megabytes if it
+/// is out for it, next to nothing if it is honest.
+///
+/// A side must not ask for more at a time than the other serves, or it is hung up on. With this no node asks one peer for more than
+/// 16,384 bodies at a time, however many it lacks, and none serves one peer more; npm's package asks for all that an offer names, which
+/// so may be as many. All nodes of a network should be started with this, or with limits of which the same can be said.
 pub fn config() -> Config {
     Config {
         max_strangers: STRANGERS,
+        max_unfinished: 64 << 20,
+        limits: Arc::new(LIMITS),
         ..Config::default()
     }
 }
@@ -202,9 +211,19 @@ impl Host for TokioHost {
 }
 
 /// So many may dial a node with this [`config`] at a time; who is too many is hung up on, and may dial again. Each costs
-/// memory: what a peer may cost is bounded for each, so their number has to be. An honest one costs little; one that is out
-/// for it may make a node hold half a gigabyte, as [`Config::limits`] and [`Config::max_unfinished`] are by default.
+/// memory: what a peer may cost is bounded for each, so their number has to be.
 pub const STRANGERS: usize = 256;
+
+/// What one connection accepts: less than is accepted by default, and more than [`Limits::STRANGERS`], so that npm's package may ask at
+/// once for all of a large directory, and be asked for it.
+const LIMITS: Limits = Limits {
+    requested: 1 << 14,
+    served: 1 << 14,
+    channels: 1 << 16,
+    early_channels: 1 << 12,
+    early_bytes: 8 << 20,
+    ..Limits::STRANGERS
+};
 
 /// A dial that takes longer has failed: the system would try for minutes, while the neighbour may long be back.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use hash_exchange::{Connection, Kind, MemoryBody};
+use hash_exchange::{Connection, Hash, Kind, MemoryBody, MemoryStore, OwnedEvent};
 use hash_gossip::{Config, Host as _, Neighbour, Node, Status};
 use hash_gossip_tokio::{TokioHost, config, dialled};
 use tokio::net::{TcpSocket, TcpStream};
@@ -164,6 +164,44 @@ fn who_asks_for_much_and_never_reads_costs_what_the_system_buffers() {
         assert!(!node.is_idle() && guest.is_idle());
         let to_mute = node.sent().content(Kind::Body) - guest.payload_bytes();
         assert!(sent <= to_mute && to_mute < 16 << 20, "{to_mute} bytes");
+    });
+}
+
+#[test]
+fn more_bodies_than_may_be_asked_for_at_a_time_come_over_one_connection() {
+    run(async {
+        let (a, address) = alone().await;
+        let hashes: Vec<_> = (0..20_000_u32)
+            .map(|number| a.publish(number.to_le_bytes()))
+            .collect();
+        let b = start(listen().await, [address]);
+        until(|| hashes.iter().all(|hash| b.holds(hash))).await;
+        assert_eq!(b.neighbour(&address).unwrap().attempts, 0);
+        assert_eq!(b.duplicates(), 0);
+    });
+}
+
+#[test]
+fn who_asks_for_more_at_a_time_than_is_served_is_hung_up_on() {
+    run(async {
+        let (node, address) = alone().await;
+        for (most, lives) in [(1 << 14, true), ((1 << 14) + 1, false)] {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let mut store = MemoryStore::new();
+            let mut greedy = Connection::new(stream.compat());
+            let hashes: Vec<Hash> = (0..most).map(|number| number.to_string().into()).collect();
+            greedy.request(&hashes).unwrap();
+            let mut missing = 0;
+            while missing < most {
+                match greedy.next(&mut store).await {
+                    Ok(Some(OwnedEvent::NotFound(_))) => missing += 1,
+                    Ok(Some(OwnedEvent::Available(_))) => {}
+                    _ => break,
+                }
+            }
+            assert_eq!(missing == most, lives, "{missing} of {most}");
+        }
+        assert!(node.is_idle());
     });
 }
 
