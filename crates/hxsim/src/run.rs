@@ -321,6 +321,11 @@ impl fmt::Display for Difference {
     }
 }
 
+impl Difference {
+    /// What a command that finds one exits with.
+    pub const EXIT_CODE: u8 = 13;
+}
+
 /// What came of running a scenario twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verification {
@@ -328,14 +333,14 @@ pub enum Verification {
     Equal(u64),
     /// They have not.
     Different(Difference),
-    /// Both end here, and had one history up to the check before.
-    Livelock(Livelock),
+    /// Both come to no end here, and had one history up to the check before. The digest is that of the first.
+    Livelock(Livelock, u64),
     /// Whoever watched asked to stop it. Up to this check there was no difference.
     Interrupted(Time),
 }
 
 /// Runs a scenario in two worlds in lockstep, one of them cut into parts that are run in another order, and compares their digests at every
-/// check. `watch` is called as by [`run`], with what both have handled.
+/// check, up to the one at which [`run`] would end. `watch` is called as by [`run`], with what both have handled.
 ///
 /// # Errors
 ///
@@ -351,6 +356,7 @@ pub fn verify<P: Protocol>(
     let mut worlds = pair(protocol, scenario, graph, Trace::Off)?;
     let mut lookouts = [(); 2].map(|()| Lookout::new(protocol, scenario));
     let mut livelocks = [None; 2];
+    let mut looked_at = None;
     for now in checks(scenario) {
         for number in 0..worlds.len() {
             let other = lookouts[1 - number].status(&worlds[1 - number]);
@@ -375,7 +381,7 @@ pub fn verify<P: Protocol>(
         {
             // From here on what other nodes have done depends on how the world is cut.
             return Ok(match livelocks[0] == livelocks[1] {
-                true => Verification::Livelock(*livelock),
+                true => Verification::Livelock(*livelock, worlds[0].digest()),
                 false => Verification::Different(Difference {
                     node: livelock.node,
                     after: equal_at,
@@ -399,16 +405,22 @@ pub fn verify<P: Protocol>(
             })));
         }
         (context_from, equal_at) = (equal_at, now);
+        let events = worlds[0].events();
+        if looked_at.replace(events) != Some(events) {
+            let nodes = snapshots(protocol, &worlds[0]);
+            // What comes after that nobody has asked about, and it may have no end.
+            if protocol.invariant(&nodes).is_err() {
+                break;
+            }
+            let progress = protocol.progress(&nodes);
+            let both = lookouts.iter_mut();
+            both.for_each(|it| it.found(progress, now));
+        }
         if worlds[0].is_quiet() {
             break;
         }
-        if now > settled && may_stop(scenario, now) {
-            let progress = protocol.progress(&snapshots(protocol, &worlds[0]));
-            if progress.is_complete() {
-                break;
-            }
-            let both = lookouts.iter_mut();
-            both.for_each(|it| it.found(progress, now));
+        if now > settled && may_stop(scenario, now) && lookouts[0].progress.is_complete() {
+            break;
         }
         if watch(lookouts[0].status(&worlds[0])).is_break() {
             return Ok(Verification::Interrupted(now));

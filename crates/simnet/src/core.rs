@@ -37,7 +37,7 @@ pub(crate) struct Core {
     pub(crate) now: Time,
     /// Events that its nodes have handled.
     pub(crate) events: u64,
-    /// How often the tasks of the running node have been polled at this instant.
+    /// How often the tasks of the running node have been polled at this instant, or slept for no time.
     pub(crate) polls: u32,
     /// The first node that was polled too often.
     pub(crate) livelock: Option<Livelock>,
@@ -261,6 +261,12 @@ impl Core {
             self.polls = 0;
         }
         self.now = time;
+    }
+
+    /// Counts one more of what a node may not do for ever at one instant; true if it was once too often.
+    pub(crate) fn is_too_much(&mut self) -> bool {
+        self.polls += 1;
+        self.polls > self.plan.most_polls
     }
 
     /// A task is over: its slot is free, and who waited for that is woken.

@@ -27,7 +27,8 @@ pub struct Network {
     pub disks: DiskModel,
     /// What goes wrong, and when.
     pub faults: Schedule,
-    /// How often the tasks of one node may be polled at one instant, before that is a [`Livelock`](crate::Livelock). A single poll that never returns is out of reach.
+    /// How often the tasks of one node may be polled at one instant, or sleep for no time, before that is a [`Livelock`](crate::Livelock). A single poll
+    /// that never returns is out of reach.
     pub most_polls: u32,
 }
 

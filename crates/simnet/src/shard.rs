@@ -263,7 +263,7 @@ impl<T> Shard<T> {
                 }
             }
             core = self.poll_ready(id, core);
-            if core.polls > self.plan.most_polls {
+            if core.polls > self.plan.most_polls && core.livelock.is_some() {
                 // Nothing of this node can be believed any more, and the world ends with the window.
                 break;
             }
@@ -313,8 +313,7 @@ impl<T> Shard<T> {
             let Some(mut running) = task.running.take() else {
                 continue;
             };
-            core.polls += 1;
-            if core.polls > self.plan.most_polls {
+            if core.is_too_much() {
                 let livelock = Livelock {
                     node: id,
                     time: core.now,

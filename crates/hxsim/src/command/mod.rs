@@ -30,7 +30,7 @@ pub(crate) struct Failure {
 const INTERNAL: u8 = 1;
 const USAGE: u8 = 2;
 const NOTHING_SELECTED: u8 = 4;
-const NOT_DETERMINISTIC: u8 = 13;
+const NOT_DETERMINISTIC: u8 = hxsim::run::Difference::EXIT_CODE;
 
 impl Failure {
     fn usage(message: impl Display) -> Self {

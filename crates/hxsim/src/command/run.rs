@@ -120,7 +120,7 @@ fn verify(
             NOT_DETERMINISTIC,
             format!("error: not deterministic: {difference}"),
         ),
-        Verification::Livelock(livelock) => (
+        Verification::Livelock(livelock, _) => (
             Outcome::InvariantBroken.exit_code(),
             format!("error: not verified to the end: {livelock}"),
         ),

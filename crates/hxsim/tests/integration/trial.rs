@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
 use hxsim::{Outcome, Scenario, template, trial};
@@ -102,7 +103,7 @@ fn what_fails_is_told_with_its_seed_first_and_how_to_see_it_again() {
     );
 }
 
-/// Breaks its rule as soon as somebody looks.
+/// Breaks its rule as soon as somebody looks, and goes on for ever.
 struct Broken;
 
 impl Protocol for Broken {
@@ -110,8 +111,11 @@ impl Protocol for Broken {
     type Snapshot = ();
 
     fn start(&self, host: Host, _: Seat<'_>) {
-        host.clone()
-            .spawn(async move { host.sleep_until(Time::from_millis(1)).await });
+        host.clone().spawn(async move {
+            loop {
+                host.sleep(Duration::from_millis(1)).await;
+            }
+        });
     }
 
     fn snapshot(&self, (): &()) {}
@@ -145,6 +149,10 @@ fn a_broken_rule_is_named() {
         told.ends_with("  check `holds something` failed at 100 ms, node 2: is empty\n"),
         "{told}"
     );
+    // It is verified as far as it went, and no further.
+    let digest = trial::verify(&Broken, &Scenario::new(3)).expect("a possible scenario");
+    let digest = digest.expect("one seed is one history");
+    assert_eq!(trial.digest, format!("{digest:016x}"));
 }
 
 #[test]
@@ -225,4 +233,7 @@ fn a_run_whose_time_stands_still_breaks_a_rule() {
     assert_eq!((&*failure.check, failure.node), ("time passes", Some(0)));
     let begins = "its tasks were polled 100000 times at one instant, the last time ";
     assert!(failure.detail.starts_with(begins), "{}", failure.detail);
+    let digest = trial::verify(&Hangs { spins: true }, &Scenario::new(7)).expect("it is possible");
+    let digest = digest.expect("both come to no end alike");
+    assert_eq!(trial.digest, format!("{digest:016x}"));
 }

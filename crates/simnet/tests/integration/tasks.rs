@@ -359,6 +359,27 @@ fn tasks_that_are_polled_without_end_are_an_error_with_the_name_of_one() {
 }
 
 #[test]
+fn a_task_that_sleeps_for_no_time_again_and_again_is_found_out() {
+    for layout in layouts() {
+        let world = World::new(&network(3), layout, |host: Host, _| {
+            if host.id() == 1 {
+                host.clone().spawn(async move {
+                    host.sleep(MS * 20).await;
+                    loop {
+                        host.sleep(Duration::ZERO).await;
+                    }
+                });
+            }
+        });
+        let found = world
+            .expect("the network is sound")
+            .run_until(Time::from_secs(1))
+            .expect_err("time stands still");
+        assert_eq!((found.node, found.time), (1, Time::from_millis(20)));
+    }
+}
+
+#[test]
 fn many_polls_at_many_instants_are_none_too_many() {
     let mut network = network(1);
     network.most_polls = 10;
