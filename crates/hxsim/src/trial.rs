@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
+use std::thread;
 
 use serde::Serialize;
 use simnet::{InvalidNetwork, Layout};
@@ -153,7 +154,8 @@ pub fn verify<P: Protocol>(
     })
 }
 
-/// Runs the scenario of each seed, up to the first that does not converge or breaks a rule. `replay` is the command that runs one seed again,
+/// Runs the scenario of each seed, up to the first that does not converge or breaks a rule; if a node panics, which seed and node that was is told on
+/// standard error. `replay` is the command that runs one seed again,
 /// but for the seed itself, such as `cargo run -- --seed`.
 ///
 /// # Errors
@@ -166,17 +168,51 @@ pub fn prove<P: Protocol>(
     replay: &str,
 ) -> Result<(), Box<Counterexample>> {
     for (seed, passed) in seeds.zip(0..) {
+        let replay = Replay {
+            seed,
+            passed,
+            line: format!("{replay} {seed}"),
+        };
         let found = run(protocol, &scenario(seed));
         if !matches!(&found, Ok(trial) if trial.outcome == Outcome::Converged) {
             return Err(Box::new(Counterexample {
                 seed,
                 passed,
-                replay: format!("{replay} {seed}"),
+                replay: replay.line.clone(),
                 found,
             }));
         }
     }
     Ok(())
+}
+
+/// How to see a seed again, which is told as well if a node panics.
+struct Replay {
+    seed: u64,
+    passed: u64,
+    line: String,
+}
+
+impl fmt::Display for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_failing(f, self.seed, self.passed, &self.line)
+    }
+}
+
+fn write_failing(f: &mut fmt::Formatter<'_>, seed: u64, passed: u64, replay: &str) -> fmt::Result {
+    writeln!(
+        f,
+        "seed {seed} fails, after {passed} that did not. To see it again:"
+    )?;
+    writeln!(f, "\n    {replay}\n")
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprint!("{self}");
+        }
+    }
 }
 
 fn graph(scenario: &Scenario) -> Result<Graph, Impossible> {
@@ -457,18 +493,8 @@ impl From<InvalidNetwork> for Impossible {
 
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            seed,
-            passed,
-            replay,
-            found,
-        } = self;
-        writeln!(
-            f,
-            "seed {seed} fails, after {passed} that did not. To see it again:"
-        )?;
-        writeln!(f, "\n    {replay}\n")?;
-        match found {
+        write_failing(f, self.seed, self.passed, &self.replay)?;
+        match &self.found {
             Ok(trial) => f.write_str(&trial.human(false)),
             Err(impossible) => writeln!(f, "it cannot be run: {impossible}"),
         }

@@ -17,6 +17,23 @@ use crate::timers::TimerKey;
 use crate::trace::What;
 use crate::{Fault, Host, Livelock, NodeId, Time};
 
+/// Says whose code it is that panics, as no backtrace does.
+struct Whose(Rc<RefCell<Core>>, u64);
+
+impl Drop for Whose {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Ok(core) = self.0.try_borrow()
+            && let Some(node) = core.running
+        {
+            eprintln!(
+                "that was node {node} at {}, in the world of seed {}",
+                core.now, self.1
+            );
+        }
+    }
+}
+
 /// Some of the nodes, with all that is underway to them. A world is one shard or many; each runs a window alone, then they trade
 /// what was sent. The same object can stand on a thread or a machine of its own.
 pub(crate) struct Shard<T> {
@@ -177,6 +194,7 @@ impl<T> Shard<T> {
 
     /// Runs one node after the other over the open part, until all have been run or a few thousand events have been handled. Whether all have.
     pub(crate) fn run_nodes(&mut self, end: Time, start: &mut Start<'_, T>) -> bool {
+        let _panics = Whose(Rc::clone(&self.core), self.plan.seed);
         // Nodes start and stop meanwhile, which takes all of the shard.
         let places = std::mem::take(&mut self.places);
         let left = self.left.clone();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use hxsim::protocol::{Progress, Protocol, Seat, Violation};
@@ -172,6 +173,55 @@ fn nothing_is_written_over() {
         !directory.join("Cargo.toml").exists(),
         "then nothing is written"
     );
+}
+
+/// One of its nodes panics.
+struct Panics;
+
+impl Protocol for Panics {
+    type Node = ();
+    type Snapshot = ();
+
+    fn start(&self, host: Host, seat: Seat<'_>) {
+        let panics = seat.id == 2;
+        host.clone().spawn(async move {
+            host.sleep(Duration::from_millis(30)).await;
+            assert!(!panics, "out of ideas");
+        });
+    }
+
+    fn snapshot(&self, (): &()) {}
+
+    fn progress(&self, _: &[(NodeId, ())]) -> Progress {
+        Progress::default()
+    }
+}
+
+#[test]
+#[ignore = "it panics, and the test after this one looks at how"]
+fn a_node_that_panics() {
+    let of = |seed| Scenario {
+        seed,
+        ..Scenario::new(3)
+    };
+    trial::prove(&Panics, 7..9, of, "cargo run -- --seed").expect("it does not come to that");
+}
+
+#[test]
+fn whoever_panics_is_named_with_the_seed_and_how_to_see_it_again() {
+    let this = std::env::current_exe().expect("a test has a path");
+    let test = [
+        "--ignored",
+        "--exact",
+        "trial::a_node_that_panics",
+        "--nocapture",
+    ];
+    let run = Command::new(this).args(test).output().expect("it runs");
+    assert!(!run.status.success());
+    let told = String::from_utf8(run.stderr).expect("it is text");
+    let (_, told) = told.split_once("out of ideas\n").expect("it panics");
+    let seed = "that was node 2 at 30ms, in the world of seed 7\nseed 7 fails, after 0 that did not. To see it again:\n\n    cargo run -- --seed 7\n\n";
+    assert!(told.ends_with(seed), "{told}");
 }
 
 /// Its tasks wait for each other, or wake themselves for ever.
