@@ -87,8 +87,8 @@ pub struct Run {
     /// Also print what happened, a line an event: all, last:1000 or 10s..12s
     #[arg(long, value_name = "WHICH", conflicts_with = "many")]
     pub trace: Option<Kept>,
-    /// Write that to this file instead, for `hxsim trace` to show
-    #[arg(long, value_name = "FILE", requires = "trace")]
+    /// Write that, or all if --trace says nothing, to this file instead, for `hxsim trace` to show
+    #[arg(long, value_name = "FILE", conflicts_with = "many")]
     pub trace_file: Option<PathBuf>,
     /// Also write NAME.json and NAME.svg into this directory; of --seeds and -L NAME.sweep.json, .svg and .csv, and
     /// NAME.sweep.jsonl as runs end
@@ -253,7 +253,7 @@ pub fn man(path: &[String]) -> Result<String, String> {
         command = command.find_subcommand(name).ok_or_else(|| {
             let known = command.get_subcommands().map(clap::Command::get_name);
             let known: Vec<_> = known.collect();
-            let named = command.get_bin_name().unwrap_or_default();
+            let named = command.get_bin_name().unwrap_or(command.get_name());
             let known = known.join(", ");
             format!("error: `{named}` has no subcommand `{name}`\n  = known: {known}")
         })?;
@@ -321,9 +321,10 @@ Exit codes:
    11  an invariant is broken
    12  all converged, but an expectation was missed
    13  not deterministic, or results differ from what is there
+   20  inconclusive
   130  interrupted; what was done until then is reported
 
-Of several runs the worst decides: 11, 10, 12.";
+Of several runs the worst decides: 11, 10, 20, 12.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -344,7 +345,7 @@ there, tables too; without a value, as in fault.0= or network.loss=, what was th
 const TRACE_EXAMPLES: &str = "\
 Examples:
   hxsim run sims/partition-heal.toml --trace 2s..2.1s
-  hxsim run sims/thousand.toml --trace all --trace-file thousand.trace
+  hxsim run sims/thousand.toml --trace-file thousand.trace
   hxsim trace thousand.trace --node 17";
 
 const REPORT_EXAMPLES: &str = "\
@@ -441,6 +442,11 @@ mod tests {
         assert_eq!(of("hxsim-run.1").map(|(_, page)| page), Some(&run));
         assert!(of("hxsim.1").is_some() && of("hxsim-new-protocol.1").is_some());
         let wrong = man(&["new".into(), "node".into()]).expect_err("no such subcommand");
+        let nothing = man(&["foo".into()]).expect_err("no such subcommand");
+        assert!(
+            nothing.starts_with("error: `hxsim` has no subcommand `foo`\n"),
+            "{nothing}"
+        );
         assert_eq!(
             wrong,
             "error: `hxsim new` has no subcommand `node`\n  = known: protocol, scenario"

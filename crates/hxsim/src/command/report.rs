@@ -1,4 +1,5 @@
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use hxsim::cli;
@@ -91,12 +92,15 @@ fn settle(args: &cli::Report, path: &Path, text: &str) -> Result<bool, Failure> 
     if !args.check {
         return write(path, text).map(|()| true);
     }
-    let is_current = fs::read_to_string(path).ok().as_deref() == Some(text);
+    let there = fs::read_to_string(path);
+    let is_current = there.as_deref().ok() == Some(text);
     if !is_current {
         let path = path.display();
-        eprintln!(
-            "error: {path}: differs from what the scenarios answer now; `hxsim report` writes it anew"
-        );
+        let wrong = match there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            true => "is not there",
+            false => "differs from what the scenarios answer now",
+        };
+        eprintln!("error: {path}: {wrong}; `hxsim report` writes it anew");
     }
     Ok(is_current)
 }

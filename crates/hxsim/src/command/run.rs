@@ -23,7 +23,11 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     let (graph, gossip) = prepare(&args.scenario, &scenario)?;
     warn(&args.scenario, &scenario, (&graph, &gossip), 1, console);
     let began = console.elapsed();
-    let kept = args.trace.map_or(Trace::Off, |kept| kept.0);
+    let unless_told = match args.trace_file {
+        Some(_) => Trace::All,
+        None => Trace::Off,
+    };
+    let kept = args.trace.map_or(unless_told, |kept| kept.0);
     if kept != Trace::Off && args.trace_file.is_none() && args.format != Format::Human {
         let message = "error: --trace prints lines for people, which would stand among those of --format: write them to a --trace-file";
         return Err(Failure::usage(message));
@@ -32,6 +36,10 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     let wall = console.elapsed() - began;
     if kept != Trace::Off {
         let events = run.world.trace();
+        if events.is_empty() {
+            let ended = run.world.now();
+            eprintln!("note: nothing happened then that a trace shows; the run ended at {ended}");
+        }
         match &args.trace_file {
             Some(path) => write(path, trace::encode(&events))?,
             None => print(&text(events.iter()))?,

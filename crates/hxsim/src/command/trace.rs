@@ -12,7 +12,17 @@ pub(crate) fn trace(args: &cli::Trace) -> Result<u8, Failure> {
     let events = trace::decode(&file)
         .map_err(|error| Failure::usage(format_args!("error: {}: {error}", path.display())))?;
     let of_node = |event: &&TraceEvent| args.node.is_none_or(|node| node == event.node);
-    print(&text(events.iter().filter(of_node)))?;
+    let text = text(events.iter().filter(of_node));
+    if text.is_empty() {
+        let whose = args.node.map(|node| format!(" of node {node}"));
+        let whose = whose.unwrap_or_default();
+        eprintln!(
+            "note: {}: there is nothing{whose} among its {} events",
+            path.display(),
+            events.len()
+        );
+    }
+    print(&text)?;
     Ok(0)
 }
 

@@ -34,7 +34,12 @@ impl Report {
         let missed = match self.missed() {
             0 => String::new(),
             missed => format!(
-                ", but {missed} of {} missed",
+                ", {} {missed} of {} missed",
+                if self.outcome == Outcome::Converged {
+                    "but"
+                } else {
+                    "and"
+                },
                 things(
                     self.expectations.len() as u64,
                     "expectation",

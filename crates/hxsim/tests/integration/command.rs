@@ -236,6 +236,19 @@ fn a_trace_is_printed_or_written_and_shown() {
     assert_eq!(of_node.lines().count(), 2, "{of_node}");
     assert!(printed.contains(&of_node), "{of_node}");
 
+    // Where nothing is to be shown, that is said.
+    let nothing = shown(&[&file, "--node", "99"]);
+    assert_eq!((code(&nothing), stdout(&nothing)), (Some(0), String::new()));
+    let said = "hello.trace: there is nothing of node 99 among its 3 events\n";
+    assert!(stderr(&nothing).ends_with(said), "{}", stderr(&nothing));
+    let nothing = stderr(&run(&hello, &["--trace", "1s..2s"]));
+    let said = "note: nothing happened then that a trace shows; the run ended at 50ms\n";
+    assert_eq!(nothing, said);
+    // A file that is asked for without saying for what holds all.
+    run(&hello, &["--trace-file", &file]);
+    let all = stdout(&run(&hello, &["--trace", "all"]));
+    assert!(all.starts_with(&stdout(&shown(&[&file]))), "{all}");
+
     let output = shown(&[&hello.display().to_string()]);
     assert_eq!(code(&output), Some(2));
     assert!(
@@ -268,11 +281,10 @@ fn results_are_written_checked_and_missed() {
 
     fs::write(sims.join("a.toml"), RING).expect("a scenario can be written");
     fs::write(sims.join("b.toml"), RING).expect("a scenario can be written");
-    assert_eq!(
-        code(&report(&sims, &["--check"])),
-        Some(13),
-        "no result is there"
-    );
+    let output = report(&sims, &["--check"]);
+    assert_eq!(code(&output), Some(13), "no result is there");
+    let absent = "a.json: is not there; `hxsim report` writes it anew\n";
+    assert!(stderr(&output).contains(absent), "{}", stderr(&output));
     assert!(!sims.join("results").exists(), "a check writes nothing");
 
     let output = report(&sims, &[]);
