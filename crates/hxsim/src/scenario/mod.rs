@@ -231,6 +231,12 @@ impl Scenario {
         schedule
     }
 
+    /// Whether some fault is one of a disk.
+    pub fn fails_disks(&self) -> bool {
+        let mut faults = self.schedule.faults.iter();
+        faults.any(|fault| matches!(fault, Fault::LoseDisk { .. } | Fault::FailDisk { .. }))
+    }
+
     /// The links that the scenario cuts or says something of, but that this graph does not have: what is said of them has no effect.
     pub fn absent_links(&self, graph: &Graph) -> Vec<(NodeId, NodeId)> {
         let cuts = self.schedule.faults.iter().filter_map(|fault| match fault {

@@ -205,6 +205,33 @@ fn verification_prints_the_digest_that_the_report_has() {
 }
 
 #[test]
+fn what_has_no_effect_or_nothing_to_do_is_warned_of() {
+    let idle = RING.replace("workload =", "#");
+    let checked = |name: &str, text: &str| {
+        let path = scenario(name, text);
+        let output = hxsim().arg("check").arg(path).output();
+        let output = output.expect("the command runs");
+        assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let told = checked("idle", &idle);
+    assert!(
+        told.contains("ring.toml: nothing is published, so that there is nothing to spread"),
+        "{told}"
+    );
+    let full = "[[fault]]\nkind = \"disk_full\"\nat = \"1s\"\nnodes = [1]\n";
+    let told = checked("full", &format!("{RING}{full}"));
+    assert!(
+        told.contains("ring.toml: nodes keep nothing on their disks"),
+        "{told}"
+    );
+    assert_eq!(
+        checked("durable", &format!("node.durable = true\n{RING}{full}")),
+        ""
+    );
+}
+
+#[test]
 fn a_trace_is_printed_or_written_and_shown() {
     let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sims/hello.toml");
     let printed = stdout(&run(&hello, &["--trace", "15ms..35ms"]));
