@@ -10,6 +10,8 @@ const os = require('node:os')
 const path = require('node:path')
 const { test } = require('node:test')
 
+const { Frames, read, readRpc } = require('./wire.js')
+
 const PROGRAMS = {
   npm: [process.execPath, path.join(__dirname, 'peer.js')],
   rust: [process.env.PEER ?? path.join(__dirname, '..', 'target', 'debug', 'examples', 'peer')]
@@ -17,8 +19,6 @@ const PROGRAMS = {
 
 /** Both roles, and the package with itself, which shows that what is asked for can be had. */
 const ROLES = [['rust', 'npm'], ['npm', 'rust'], ['npm', 'npm']]
-
-const { Frames, read, readRpc } = require('./wire.js')
 
 const TIMEOUT_MS = 30_000
 
@@ -107,7 +107,8 @@ async function carry (from, to, way) {
 
 /**
  * Lets two peers trade and checks all that they say. `sides` are two of `{ args, bodies, notices }`, `bodies` being the messages that
- * this side must get, and `status` how it exits, 0 unless that is said. Unless both have `--close` among their arguments, they are hung up on once they have said it all.
+ * this side must get, and `status` how it exits, 0 unless that is said. Unless both have `--close` among their arguments, they are hung up
+ * on once they have said it all.
  */
 async function trade (t, programs, sides, { there = asIs, back = asIs } = {}) {
   const expected = sides.map(({ bodies = [], notices = [], digest }) => ({

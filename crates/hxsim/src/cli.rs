@@ -441,12 +441,12 @@ mod tests {
         let of = |name: &str| pages.iter().find(|(file, _)| file == name);
         assert_eq!(of("hxsim-run.1").map(|(_, page)| page), Some(&run));
         assert!(of("hxsim.1").is_some() && of("hxsim-new-protocol.1").is_some());
-        let wrong = man(&["new".into(), "node".into()]).expect_err("no such subcommand");
         let nothing = man(&["foo".into()]).expect_err("no such subcommand");
         assert!(
             nothing.starts_with("error: `hxsim` has no subcommand `foo`\n"),
             "{nothing}"
         );
+        let wrong = man(&["new".into(), "node".into()]).expect_err("no such subcommand");
         assert_eq!(
             wrong,
             "error: `hxsim new` has no subcommand `node`\n  = known: protocol, scenario"

@@ -193,26 +193,16 @@ struct Replay {
     line: String,
 }
 
-impl fmt::Display for Replay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_failing(f, self.seed, self.passed, &self.line)
-    }
-}
-
-fn write_failing(f: &mut fmt::Formatter<'_>, seed: u64, passed: u64, replay: &str) -> fmt::Result {
-    writeln!(
-        f,
-        "seed {seed} fails, after {passed} that did not. To see it again:"
-    )?;
-    writeln!(f, "\n    {replay}\n")
-}
-
 impl Drop for Replay {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprint!("{self}");
+            eprint!("{}", failing(self.seed, self.passed, &self.line));
         }
     }
+}
+
+fn failing(seed: u64, passed: u64, replay: &str) -> String {
+    format!("seed {seed} fails, after {passed} that did not. To see it again:\n\n    {replay}\n\n")
 }
 
 fn graph(scenario: &Scenario) -> Result<Graph, Impossible> {
@@ -493,7 +483,7 @@ impl From<InvalidNetwork> for Impossible {
 
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_failing(f, self.seed, self.passed, &self.replay)?;
+        f.write_str(&failing(self.seed, self.passed, &self.replay))?;
         match &self.found {
             Ok(trial) => f.write_str(&trial.human(false)),
             Err(impossible) => writeln!(f, "it cannot be run: {impossible}"),

@@ -61,8 +61,8 @@ fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure>
     Ok((graph, gossip))
 }
 
-/// Warns of what a run would not tell: links that this seed has not drawn, what has no effect or nothing to do, and too little memory for so many such runs at once. True: there was something
-/// to warn of.
+/// Warns of what a run would not tell: links that this seed has not drawn, faults without effect, nothing to do, and too little memory for so many such
+/// runs at once. True: there was something to warn of.
 fn warn(
     path: &Path,
     scenario: &Scenario,
@@ -78,7 +78,8 @@ fn warn(
             scenario.seed
         );
     }
-    let idle = [
+    let mut is_idle = false;
+    for (is_so, what) in [
         (
             gossip.items().is_empty(),
             "nothing is published, so that there is nothing to spread: a [workload] says what is",
@@ -87,13 +88,12 @@ fn warn(
             scenario.fails_disks() && !scenario.node.durable,
             "nodes keep nothing on their disks, so that what happens to disks has no effect: `node.durable = true` lets them",
         ),
-    ];
-    let idle = idle.map(|(is_so, what)| {
+    ] {
         if is_so {
             eprintln!("warning: {}: {what}", path.display());
+            is_idle = true;
         }
-        is_so
-    });
+    }
     let needed = footprint(gossip, graph).saturating_mul(at_once);
     let warning = console
         .free()
@@ -101,7 +101,7 @@ fn warn(
     if let Some(warning) = &warning {
         eprintln!("{warning}");
     }
-    warning.is_some() || !absent.is_empty() || idle.contains(&true)
+    warning.is_some() || !absent.is_empty() || is_idle
 }
 
 /// The files of a report, with what belongs into them.
