@@ -120,6 +120,14 @@ fn a_body_longer_than_the_limit_is_given_up_and_the_sender_is_told() {
     // ERROR on -2, named as the npm package names it.
     let cancel = [7, 8, 3, 0x12, 1, b'2', 0x18, 3];
     assert!(output.stdout.ends_with(&cancel), "{:?}", output.stdout);
+
+    // One that has come to its end before its HASHES came is given up as well, and there is nobody to be told.
+    let mut frames = recorded();
+    frames[2..5].rotate_left(1);
+    let output = run(&["--limit", "3", "beep"], &frames.concat());
+    assert_eq!(text(&output), failed);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stdout.ends_with(&cancel), "{:?}", output.stdout);
 }
 
 #[test]
