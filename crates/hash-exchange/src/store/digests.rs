@@ -1,4 +1,4 @@
-use std::hint;
+use std::{hint, mem};
 
 use crate::Hash;
 use crate::hash::words;
@@ -12,7 +12,9 @@ use crate::hash::words;
 #[derive(Clone, Debug)]
 pub(super) struct Digests<T> {
     /// `homes` of them, and what stands behind the last of these.
-    places: Vec<Option<(Hash, T)>>,
+    places: Vec<Option<Hash>>,
+    /// Those of the same places, apart from them: what is looked through is small.
+    values: Vec<Option<T>>,
     homes: usize,
     len: usize,
 }
@@ -21,8 +23,15 @@ impl<T> Digests<T> {
     /// The value of a digest.
     #[inline]
     pub(super) fn get(&self, hash: &Hash) -> Option<&T> {
-        let (found, value) = self.places.get(self.position(hash))?.as_ref()?;
-        (found == hash).then_some(value)
+        let position = self.position(hash);
+        self.is_at(hash, position)
+            .then(|| self.values[position].as_ref())?
+    }
+
+    /// True if the digest has a value.
+    #[inline]
+    pub(super) fn contains(&self, hash: &Hash) -> bool {
+        self.is_at(hash, self.position(hash))
     }
 
     /// Sets the value of a digest.
@@ -31,25 +40,29 @@ impl<T> Digests<T> {
             self.grow();
         }
         let position = self.position(&hash);
-        let place = self.places.get_mut(position);
-        if let Some(Some((found, old))) = place
-            && *found == hash
-        {
-            *old = value;
+        if self.is_at(&hash, position) {
+            self.values[position] = Some(value);
             return;
         }
-        let rest = &mut self.places[position..];
-        match rest.iter().position(Option::is_none) {
-            Some(gap) => rest[..=gap].rotate_right(1),
-            None => self.places.insert(position, None),
+        match self.places[position..].iter().position(Option::is_none) {
+            Some(steps) => {
+                let moved = position..=position + steps;
+                self.places[moved.clone()].rotate_right(1);
+                self.values[moved].rotate_right(1);
+            }
+            None => {
+                self.places.insert(position, None);
+                self.values.insert(position, None);
+            }
         }
-        self.places[position] = Some((hash, value));
+        self.places[position] = Some(hash);
+        self.values[position] = Some(value);
         self.len += 1;
     }
 
     /// All digests, in order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Hash> {
-        self.places.iter().flatten().map(|(hash, _)| hash)
+        self.places.iter().flatten()
     }
 
     /// Asks memory for where a digest stands. To wait for many at once takes little longer than for one.
@@ -59,11 +72,17 @@ impl<T> Digests<T> {
         hint::black_box(place.is_some_and(Option::is_some));
     }
 
+    #[inline]
+    fn is_at(&self, hash: &Hash, position: usize) -> bool {
+        let place = self.places.get(position);
+        place.is_some_and(|found| found.as_ref() == Some(hash))
+    }
+
     /// Where a digest stands, or would have to.
     #[inline]
     fn position(&self, hash: &Hash) -> usize {
         let home = self.home(hash);
-        let is_before = |place: &Option<(Hash, T)>| place.as_ref().is_some_and(|(it, _)| it < hash);
+        let is_before = |place: &Option<Hash>| place.as_ref().is_some_and(|it| it < hash);
         let rest = &self.places[home..];
         let near = rest.iter().take(STEPS).position(|place| !is_before(place));
         home + near.unwrap_or_else(|| rest.partition_point(is_before))
@@ -78,17 +97,23 @@ impl<T> Digests<T> {
     /// Makes room for twice as many.
     fn grow(&mut self) {
         self.homes = (2 * self.homes).max(FEWEST);
-        let grown = Vec::with_capacity(self.homes + self.homes / 64);
-        let places = std::mem::replace(&mut self.places, grown);
-        for (hash, value) in places.into_iter().flatten() {
-            let home = self.home(&hash);
-            if home > self.places.len() {
-                self.places.resize_with(home, || None);
-            }
-            self.places.push(Some((hash, value)));
+        let room = self.homes + self.homes / 64;
+        let places = mem::replace(&mut self.places, Vec::with_capacity(room));
+        let values = mem::replace(&mut self.values, Vec::with_capacity(room));
+        for (hash, value) in places.into_iter().zip(values) {
+            let Some(hash) = hash else { continue };
+            self.make_places(self.home(&hash));
+            self.places.push(Some(hash));
+            self.values.push(value);
         }
-        if self.places.len() < self.homes {
-            self.places.resize_with(self.homes, || None);
+        self.make_places(self.homes);
+    }
+
+    /// So many of them at the least.
+    fn make_places(&mut self, count: usize) {
+        if count > self.places.len() {
+            self.places.resize_with(count, || None);
+            self.values.resize_with(count, || None);
         }
     }
 }
@@ -97,6 +122,7 @@ impl<T> Default for Digests<T> {
     fn default() -> Self {
         Self {
             places: Vec::new(),
+            values: Vec::new(),
             homes: 0,
             len: 0,
         }
@@ -150,6 +176,7 @@ mod tests {
             for hash in tree.keys().chain(&others) {
                 digests.touch(hash);
                 prop_assert_eq!(digests.get(hash), tree.get(hash));
+                prop_assert_eq!(digests.contains(hash), tree.contains_key(hash));
             }
         }
     }

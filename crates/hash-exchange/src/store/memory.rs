@@ -61,7 +61,10 @@ impl Store for MemoryStore {
     type Body = MemoryBody;
 
     fn contains(&self, hash: &Hash) -> bool {
-        self.read(hash).is_some()
+        match hash.as_sha1() {
+            Some(_) => self.digests.contains(hash),
+            None => self.named.contains_key(hash),
+        }
     }
 
     /// Some hashes at a time, as to wait for memory is nearly all that it costs to look for one of many.
