@@ -78,7 +78,7 @@ pub struct Reached {
     pub of: u64,
 }
 
-/// Why a scenario that was made in Rust cannot be run. One that was read from a file never causes this.
+/// Why a scenario cannot be run. Of one that was read from a file only [`Unjudged`](Self::Unjudged) is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Impossible {
@@ -86,6 +86,8 @@ pub enum Impossible {
     Topology(TopologyError),
     /// There is no such network.
     Network(InvalidNetwork),
+    /// This section of the scenario asks for figures that are those of `hash-gossip`, and a trial has none of its own.
+    Unjudged(&'static str),
 }
 
 /// A seed for which a protocol does not do what it should, and how to see it again. Displays the seed before anything else.
@@ -119,8 +121,9 @@ pub struct Counterexample {
 ///
 /// # Errors
 ///
-/// [`Impossible`], which a scenario that was read from a file never causes.
+/// [`Impossible`].
 pub fn run<P: Protocol>(protocol: &P, scenario: &Scenario) -> Result<Trial, Impossible> {
+    unjudged(scenario).map_or(Ok(()), |section| Err(Impossible::Unjudged(section)))?;
     let graph = graph(scenario)?;
     let mut curve: Vec<Reached> = Vec::new();
     let run = run::run(protocol, scenario, &graph, Layout::default(), |status| {
@@ -203,6 +206,17 @@ impl Drop for Replay {
 
 fn failing(seed: u64, passed: u64, replay: &str) -> String {
     format!("seed {seed} fails, after {passed} that did not. To see it again:\n\n    {replay}\n\n")
+}
+
+/// The section of a scenario that a trial would pass over in silence.
+fn unjudged(scenario: &Scenario) -> Option<&'static str> {
+    let sections = [
+        ("expect", !scenario.expect.is_empty()),
+        ("measure", scenario.measure.is_some()),
+        ("compare", scenario.baseline.is_some()),
+    ];
+    let mut there = sections.into_iter().filter(|(_, is_there)| *is_there);
+    there.next().map(|(section, _)| section)
 }
 
 fn graph(scenario: &Scenario) -> Result<Graph, Impossible> {
@@ -463,6 +477,11 @@ impl fmt::Display for Impossible {
         match self {
             Self::Topology(error) => error.fmt(f),
             Self::Network(error) => error.fmt(f),
+            Self::Unjudged(section) => write!(
+                f,
+                "[{section}] is about figures of hash-gossip, which a protocol of another kind does not have: take it out, and let \
+                 `Protocol::progress` and `Protocol::invariant` say what shall hold"
+            ),
         }
     }
 }

@@ -138,6 +138,28 @@ impl Protocol for Broken {
     }
 }
 
+/// What a scenario asks of figures that a trial does not have is not passed over in silence.
+#[test]
+fn what_a_trial_cannot_answer_is_refused() {
+    let asked = [
+        ("expect", "expect.t99 = \"< 5s\""),
+        ("measure", "measure.until = \"1s\""),
+        ("compare", "compare = [\"network.loss=0%\"]"),
+    ];
+    for (section, line) in asked {
+        let text = format!(
+            "{line}\n{}",
+            include_str!("../../templates/protocol/scenario.toml")
+        );
+        let sets = ["workload.publishers=1", "workload.size=1B"].map(str::to_owned);
+        let scenario = Scenario::parse("asked.toml", text, &sets).expect("a good scenario");
+        let found = trial::run(&MyProtocol, &scenario);
+        assert_eq!(found, Err(trial::Impossible::Unjudged(section)), "{line}");
+        let told = found.expect_err("it is refused").to_string();
+        assert!(told.starts_with(&format!("[{section}] is about")), "{told}");
+    }
+}
+
 #[test]
 fn a_broken_rule_is_named() {
     let trial = trial::run(&Broken, &Scenario::new(3)).expect("a possible scenario");
