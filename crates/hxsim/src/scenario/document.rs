@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
@@ -98,10 +99,43 @@ fn parse_source(source: usize, text: &str) -> Result<Value, Vec<Diagnostic>> {
         let place = Place::bytes(source, 0..0);
         return Ok(Value { place, content });
     }
-    Err(errors
+    let unclosed = unclosed(text, &errors);
+    let misread = unclosed
+        .as_ref()
+        .map_or(text.len() + 1, |(span, ..)| span.start);
+    let errors = errors
         .iter()
-        .map(|error| syntax(source, text, error))
-        .collect())
+        .filter(|error| error.span().is_none_or(|span| span.start < misread))
+        .map(|error| syntax(source, text, error));
+    let unclosed = unclosed.map(|(span, open, close)| Diagnostic {
+        place: Place::bytes(source, span),
+        message: format!("this `{open}` is not closed"),
+        hint: format!("it takes a `{close}` at its end"),
+    });
+    Err(errors.chain(unclosed).collect())
+}
+
+/// A table or an array that is not closed: where it begins, and its brackets. All that follows is taken for a part of it, and what is said of that misleads.
+fn unclosed(text: &str, errors: &[Error]) -> Option<(Range<usize>, char, char)> {
+    let unclosed = errors.iter().find_map(|error| match error.message() {
+        message if message.starts_with("unclosed inline table") => Some(('{', '}')),
+        message if message.starts_with("unclosed array") => Some(('[', ']')),
+        _ => None,
+    });
+    let (open, close) = unclosed?;
+    errors.iter().find_map(|error| {
+        // What is wrong in the lines that follow is still within it.
+        let line = text[..error.span()?.start].rfind('\n')?;
+        let before = text[..line].trim_end();
+        let count = |text: &str, bracket: char| text.matches(bracket).count();
+        let mut opened = before.rmatch_indices(open);
+        let (begins, _) = opened.find(|(at, _)| {
+            let rest = &before[*at..];
+            count(rest, open) > count(rest, close)
+        })?;
+        let len = before[begins..].lines().next().map_or(0, str::len);
+        Some((begins..begins + len, open, close))
+    })
 }
 
 /// One argument of `--set`: a path of keys, and the value that shall stand there; `None` takes away what does.
@@ -224,6 +258,16 @@ fn set(at: &mut Value, path: &[(String, Place)], value: Option<Value>) -> Result
             if key == "kind" && deeper.is_empty() {
                 table.clear();
             }
+            let numbered = deeper
+                .first()
+                .is_some_and(|(key, _)| key.parse::<usize>().is_ok());
+            if numbered && !table.contains_key(key) {
+                let message = format!("there is no `{key}` of which this could be a part");
+                return Err(wrong(
+                    message,
+                    format!("only what the file has can be numbered: write a [[{key}]] there"),
+                ));
+            }
             let fresh = || Value {
                 place: place.clone(),
                 content: Content::Table(Table::new()),
@@ -249,7 +293,14 @@ fn syntax(source: usize, text: &str, error: &Error) -> Diagnostic {
     let span = error.span().unwrap_or(end..end);
     let (message, hint) = match error.message().split_once(", expected ") {
         Some((message @ "string values must be quoted", _)) => {
-            (message, format!("write \"{}\"", &text[span.clone()]))
+            let word = &text[span.clone()];
+            let number = word.starts_with(|c: char| c.is_ascii_digit());
+            let or = if number && word.contains(' ') {
+                "write one number, or a string: "
+            } else {
+                "write "
+            };
+            (message, format!("{or}\"{word}\""))
         }
         Some((message, "nothing")) => (message, String::new()),
         Some((message, expected)) => (message, format!("expected {expected}")),

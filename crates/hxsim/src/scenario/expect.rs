@@ -176,7 +176,15 @@ impl Ground<'_> {
         };
         match condition.foregone(greatest) {
             None => Ok(()),
-            Some(true) => Err(Wrong::new(format!("`{text}` can never be missed"), why)),
+            Some(true) => {
+                let from_zero = condition.high.is_none();
+                let why = if from_zero {
+                    format!("`{}` is 0 or more", figure.name)
+                } else {
+                    why
+                };
+                Err(Wrong::new(format!("`{text}` can never be missed"), why))
+            }
             Some(false) => Err(Wrong::new(format!("`{text}` can never be met"), why)),
         }
     }

@@ -373,6 +373,21 @@ fn meant(value: &Value, a_second: &str) -> Option<String> {
     ))
 }
 
+/// What somebody meant who wrote bits as they are told of lines: `5Mb`, `5Mbps`, `5 mbit`.
+fn meant_bits(text: &str) -> Option<String> {
+    let (front, unit) = text.split_at(text.find(char::is_alphabetic)?);
+    let prefix = unit.chars().next()?;
+    let rest = &unit[prefix.len_utf8()..];
+    let is_bits = rest.starts_with('b') && !rest.starts_with("byte");
+    let unit = match prefix {
+        'k' | 'K' => "kbit/s",
+        'm' | 'M' => "Mbit/s",
+        'g' | 'G' => "Gbit/s",
+        _ => return None,
+    };
+    is_bits.then(|| format!("did you mean `{}{unit}`?", front.trim()))
+}
+
 /// How many bytes pass in a second.
 pub(super) fn bandwidth(value: &Value) -> Result<Bandwidth, Wrong> {
     const UNITS: [(&str, u64); 7] = [
@@ -390,7 +405,8 @@ pub(super) fn bandwidth(value: &Value) -> Result<Bandwidth, Wrong> {
     };
     let bytes = scaled(text, &UNITS);
     let bytes = bytes.ok_or_else(|| {
-        let hint = meant(value, "/s").unwrap_or_else(|| hint.into());
+        let bits = meant_bits(text).or_else(|| meant(value, "/s"));
+        let hint = bits.unwrap_or_else(|| hint.into());
         Wrong::new(format!("`{text}` is no bandwidth"), hint)
     })?;
     let hint = "leave it out if nothing is limited";

@@ -105,8 +105,13 @@ fn parameters(
         Shape::ErdosRenyi => {
             let p = section.optional(problems, "p", probability);
             let p = p.map(|p| p.map(Density::Probability));
-            let density =
-                or_mean_degree(problems, section, p, "p = \"0.8%\"", Density::MeanDegree)?;
+            let density = or_mean_degree(
+                problems,
+                section,
+                ("p", p),
+                "p = \"0.8%\"",
+                Density::MeanDegree,
+            )?;
             Some(density.map(Topology::ErdosRenyi))
         }
         Shape::WattsStrogatz => {
@@ -126,7 +131,7 @@ fn parameters(
             let reach = or_mean_degree(
                 problems,
                 section,
-                radius,
+                ("radius", radius),
                 "radius = \"0.1\"",
                 Reach::MeanDegree,
             )?;
@@ -139,11 +144,11 @@ fn parameters(
 fn or_mean_degree<T>(
     problems: &mut Problems,
     section: &mut Section<'_>,
-    parameter: Option<Located<T>>,
+    (name, parameter): (&str, Option<Located<T>>),
     example: &str,
     of_degree: impl FnOnce(Decimal) -> T,
 ) -> Option<Located<T>> {
-    let given = section.has("mean_degree");
+    let given = section.has(name) || section.has("mean_degree");
     let degree = section.optional(problems, "mean_degree", decimal);
     match (parameter, degree) {
         (Some(_), Some(degree)) => {
