@@ -18,6 +18,7 @@ use hxsim::progress;
 use hxsim::report::Report;
 use hxsim::scenario::Scenario;
 use hxsim::topology::Graph;
+use simnet::Probability;
 
 use crate::Console;
 
@@ -87,6 +88,14 @@ fn warn(
         (
             scenario.fails_disks() && !scenario.node.durable,
             "nodes keep nothing on their disks, so that what happens to disks has no effect: `node.durable = true` lets them",
+        ),
+        (
+            scenario.changes_datagrams(),
+            "nodes send no datagrams, so that what duplicates, reorders or corrupts them has no effect",
+        ),
+        (
+            scenario.links.default.loss == Probability::ONE,
+            "`network.loss` is 100%: nothing that is sent ever arrives",
         ),
     ] {
         if is_so {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use simnet::{DiskFailure, Fault, Impairment, NodeId, Time};
 
+use super::quantity::{duration, things};
 use crate::scenario::Scenario;
 
 /// A fault, as reports list it.
@@ -125,6 +126,22 @@ pub(super) fn start_nodes(spans: &[FaultSpan], ended_ns: u64) -> bool {
         "join" => span.at_ns < ended_ns,
         "leave" | "crash" => span.until_ns.is_some_and(|until| until < ended_ns),
         _ => false,
+    })
+}
+
+/// What the run ended before, in words; `None` if there is nothing.
+pub(super) fn never(spans: &[FaultSpan], ended_ns: u64) -> Option<String> {
+    let mut never = spans.iter().filter(|span| span.at_ns >= ended_ns);
+    let first = never.next()?;
+    let at = duration(first.at_ns);
+    let others = never.count() as u64;
+    Some(match others {
+        0 => format!("the {} at {at}: the run was over", first.kind),
+        _ => format!(
+            "the {} at {at} and {} later: the run was over",
+            first.kind,
+            things(others, "fault", "faults")
+        ),
     })
 }
 

@@ -172,6 +172,9 @@ impl Report {
                 rows.push(("available", text));
             }
         }
+        if let Some(never) = faults::never(&self.faults, self.ended_ns) {
+            rows.push(("not reached", never));
+        }
         let idle = overhead.idle_bytes_per_edge;
         if idle.denominator > 0 {
             let edges = things(idle.denominator, "edge", "edges");

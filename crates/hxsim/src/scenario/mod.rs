@@ -31,7 +31,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use simnet::{DiskModel, Fault, Link, Links, NodeId, Schedule, StreamModel, Time};
+use simnet::{DiskModel, Fault, Impairment, Link, Links, NodeId, Schedule, StreamModel, Time};
 
 use crate::churn::Churn;
 use crate::diagnostic::{BadScenario, Diagnostic, Place, Source, nearest};
@@ -235,6 +235,18 @@ impl Scenario {
     pub fn fails_disks(&self) -> bool {
         let mut faults = self.schedule.faults.iter();
         faults.any(|fault| matches!(fault, Fault::LoseDisk { .. } | Fault::FailDisk { .. }))
+    }
+
+    /// Whether some fault is one of datagrams alone.
+    pub fn changes_datagrams(&self) -> bool {
+        let mut faults = self.schedule.faults.iter();
+        faults.any(|fault| match fault {
+            Fault::Impair { impairment, .. } => matches!(
+                impairment,
+                Impairment::Duplicate(_) | Impairment::Reorder { .. } | Impairment::Corrupt(_)
+            ),
+            _ => false,
+        })
     }
 
     /// The links that the scenario cuts or says something of, but that this graph does not have: what is said of them has no effect.

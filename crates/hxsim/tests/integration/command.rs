@@ -225,9 +225,43 @@ fn what_has_no_effect_or_nothing_to_do_is_warned_of() {
         told.contains("ring.toml: nodes keep nothing on their disks"),
         "{told}"
     );
+    let twice = "[[fault]]\nkind = \"duplicate\"\nat = \"1s\"\nchance = \"10%\"\n";
+    let told = checked("twice", &format!("{RING}{twice}"));
+    assert!(
+        told.contains("ring.toml: nodes send no datagrams"),
+        "{told}"
+    );
+    let told = checked(
+        "lost",
+        &RING.replace("workload =", "network.loss = \"100%\"\nworkload ="),
+    );
+    assert!(told.contains("nothing that is sent ever arrives"), "{told}");
     assert_eq!(
         checked("durable", &format!("node.durable = true\n{RING}{full}")),
         ""
+    );
+}
+
+/// A run ends when all have all: what was to go wrong later is told, as it did not.
+#[test]
+fn faults_that_a_run_ended_before_are_told() {
+    let told = |name: &str, instants: &[&str]| {
+        let cut =
+            |at: &&str| format!("[[fault]]\nkind = \"cut\"\nat = \"{at}\"\nbetween = [0, 1]\n");
+        let faults: String = instants.iter().map(cut).collect();
+        let told = stdout(&run(&scenario(name, &format!("{RING}{faults}")), &[]));
+        let mut lines = told.lines().map(str::trim);
+        let line = lines.find(|line| line.starts_with("not reached"));
+        line.map(str::to_owned)
+    };
+    assert_eq!(told("early", &["10ms"]), None);
+    assert_eq!(
+        told("late", &["8s"]).as_deref(),
+        Some("not reached the cut at 8 s: the run was over")
+    );
+    assert_eq!(
+        told("later", &["8s", "9s"]).as_deref(),
+        Some("not reached the cut at 8 s and 1 fault later: the run was over")
     );
 }
 
