@@ -8,6 +8,9 @@ use hash_exchange::Limits;
 pub struct Config {
     /// How long a peer's answers may stand still before the next holder is asked.
     pub stall: Duration,
+    /// Answers that bring less than so many bytes a second stand still, as far as [`stall`](Self::stall) is concerned: a peer could otherwise hold up what
+    /// others have too, by a byte now and then. What it sends is taken nevertheless.
+    pub slowest: u32,
     /// The pauses between dials of one neighbour.
     pub backoff: Backoff,
     /// How long to wait for a neighbour that used to dial us before we dial it. It may not know that its
@@ -50,6 +53,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             stall: Duration::from_secs(5),
+            slowest: 1 << 10,
             backoff: Backoff {
                 min: Duration::from_millis(100),
                 max: Duration::from_secs(10),

@@ -39,7 +39,7 @@ impl<H: Host> Node<H> {
         neighbours: Vec<Neighbour<H::Address>>,
     ) -> Self {
         let config = config.into();
-        let strategy = Trade::new(config.stall, config.max_offers);
+        let strategy = Trade::new(config.stall, config.slowest, config.max_offers);
         Self::start_with(host, config, neighbours, strategy)
     }
 }

@@ -181,7 +181,7 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
     }
 
     fn not_found(&mut self, hash: &Hash) {
-        self.progress();
+        self.progress(ANSWER);
         if !*self.closing
             && let Some(hash) = self.catalogue.number(hash)
         {
@@ -194,17 +194,22 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
     }
 
     fn response(&mut self, response: ResponseId, hash: Hash) {
-        self.progress();
+        self.progress(ANSWER);
         let number = self.catalogue.number(&hash);
-        if number.is_some_and(|number| !self.catalogue.lacks(number)) {
-            self.unwanted.push(response);
+        match number {
+            Some(number) if self.catalogue.lacks(number) => {
+                self.strategy
+                    .handle_begun(self.catalogue, self.peer, number, self.now);
+            }
+            Some(_) => self.unwanted.push(response),
+            None => {}
         }
         let buffer = self.scratch.take_body();
         self.downloads.begin(self.peer, response, hash, buffer);
     }
 
     fn chunk(&mut self, response: ResponseId, chunk: &[u8]) {
-        self.progress();
+        self.progress(chunk.len() as u64);
         self.counters.payload_bytes += chunk.len() as u64;
         let extended = self.downloads.extend(self.peer, response, chunk, self.room);
         if let Err(too_large) = extended
@@ -222,7 +227,7 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
 
     /// The content was checked against its hash by the session, or this would be a failure.
     fn complete(&mut self, response: ResponseId, hash: &Hash) {
-        self.progress();
+        self.progress(ANSWER);
         // A download that was broken off here may reach its end before the peer learns of it.
         let Some(download) = self.downloads.end(self.peer, response) else {
             return;
@@ -247,7 +252,7 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
     }
 
     fn failed(&mut self, response: ResponseId, hash: &Hash, reason: &BodyError) {
-        self.progress();
+        self.progress(ANSWER);
         let fault = match reason {
             BodyError::Mismatch => {
                 self.counters.rejected += 1;
@@ -269,9 +274,9 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         }
     }
 
-    fn progress(&mut self) {
+    fn progress(&mut self, bytes: u64) {
         if !*self.closing {
-            self.strategy.handle_progress(self.peer, self.now);
+            self.strategy.handle_progress(self.peer, bytes, self.now);
         }
     }
 
@@ -284,3 +289,6 @@ impl<A: Clone, S: Strategy> Reader<'_, A, S> {
         }
     }
 }
+
+/// Bytes that an answer takes at the least: a mapping of HASHES, or the end of a content.
+const ANSWER: u64 = 64;

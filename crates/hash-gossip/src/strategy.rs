@@ -73,8 +73,17 @@ pub trait Strategy: 'static {
     /// The node holds this hash no longer, because somebody wants it so: it is not to be asked for again. It keeps its number for good.
     fn handle_evicted(&mut self, hashes: &mut impl Knowledge<Self::Known>, hash: HashIndex);
 
-    /// The peer answered a request, or sent a part of an answer.
-    fn handle_progress(&mut self, peer: PeerIndex, now: Duration);
+    /// The peer has begun to answer a request: it will send the content.
+    fn handle_begun(
+        &mut self,
+        hashes: &mut impl Knowledge<Self::Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+        now: Duration,
+    );
+
+    /// The peer answered a request, or sent a part of an answer, of so many bytes.
+    fn handle_progress(&mut self, peer: PeerIndex, bytes: u64, now: Duration);
 
     /// The peer answered that it does not hold what it was asked for.
     fn handle_refused(

@@ -19,7 +19,7 @@ use known::Standing;
 ///
 /// - What is held is advertised to every peer that is not known to hold it, once on each connection.
 /// - A hash that is offered is requested at once, from one peer. The next holder is asked when that peer refuses,
-///   fails, is lost, or *stalls*: for a while neither this answer nor any other of that peer went on. A stalled
+///   fails, is lost, or *stalls*: for a while neither this answer nor any other of that peer went on, but for a trickle. A stalled
 ///   request is not taken back; whichever answer comes first counts, and the others are cancelled.
 /// - Holders are asked in turn, none twice on one connection, with two exceptions: a peer that refused is asked again
 ///   once it offers the hash again, and one whose answer broke off after a pause when no other is left. A peer whose
@@ -34,8 +34,10 @@ pub struct Trade {
     // What every event looks at stands first.
     actions: Vec<Action>,
     deadline: Option<Duration>,
-    /// When an answer of each peer last went on.
+    /// When an answer of each peer last went on; earlier, if it did so slowly.
     progress: Vec<Nanos>,
+    /// The time within which a byte has to come.
+    worth_ns: u64,
     wants: Vec<Want>,
     up: PeerSet,
     stall: Duration,
@@ -54,7 +56,7 @@ struct Want {
     live: Option<PeerIndex>,
     /// Who was asked last: the search for the next one begins behind it.
     last: PeerIndex,
-    /// When the live request was made.
+    /// When the live request was made, or its answer has begun.
     since: Nanos,
     /// Who was asked and has not answered.
     asked: PeerSet,
@@ -73,11 +75,12 @@ struct Faults {
 }
 
 impl Trade {
-    /// A strategy that calls a request stalled after `stall`, and lets one peer offer at most `max_offers` hashes
-    /// that are not held here: one that offers names without end would otherwise be given memory without end.
-    pub fn new(stall: Duration, max_offers: u32) -> Self {
+    /// A strategy that calls a request stalled after `stall`, and slow answers too, that bring less than `slowest` bytes a second. It
+    /// lets one peer offer at most `max_offers` hashes that are not held here: one that offers names without end would otherwise be given memory without end.
+    pub fn new(stall: Duration, slowest: u32, max_offers: u32) -> Self {
         Self {
             stall,
+            worth_ns: 1_000_000_000 / u64::from(slowest.max(1)),
             max_offers,
             wants: Vec::new(),
             progress: Vec::new(),
@@ -378,8 +381,28 @@ impl Strategy for Trade {
         known.forget_all_told();
     }
 
-    fn handle_progress(&mut self, peer: PeerIndex, now: Duration) {
-        self.progress[peer.index()] = now.into();
+    /// A content may come later than its HASHES does, by as much again as that took.
+    fn handle_begun(
+        &mut self,
+        hashes: &mut impl Knowledge<Known>,
+        peer: PeerIndex,
+        hash: HashIndex,
+        now: Duration,
+    ) {
+        if let Standing::Wanted(want) = hashes.of(hash).standing {
+            let want = &mut self.wants[want as usize];
+            if want.live == Some(peer) {
+                want.since = now.into();
+            }
+        }
+    }
+
+    /// Each byte is worth some patience. A peer that has been quiet for long has none left from before.
+    fn handle_progress(&mut self, peer: PeerIndex, bytes: u64, now: Duration) {
+        let last = &mut self.progress[peer.index()];
+        let earned = Duration::from_nanos(self.worth_ns.saturating_mul(bytes));
+        let since = now.saturating_sub(self.stall).max((*last).into());
+        *last = now.min(since + earned).into();
     }
 
     fn handle_refused(

@@ -14,6 +14,10 @@ use super::{Known, Trade};
 const PEERS: Range<usize> = 29..35;
 const HASHES: usize = 4;
 const STALL: Duration = Duration::from_secs(5);
+/// Bytes a second.
+const SLOWEST: u32 = 1000;
+/// Bytes that make a peer's answers go on, however long they stood still.
+const ALL: u64 = 5 * SLOWEST as u64;
 
 /// Something that may happen. What makes no sense at the moment, such as an answer to nothing, is skipped.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +106,7 @@ impl Model {
                 self.progress.insert(peer, now);
                 let new = !self.evicted.contains(&hash) && self.held.insert(hash);
                 let (peer, hash) = index(peer, hash);
-                trade.handle_progress(peer, now);
+                trade.handle_progress(peer, ALL, now);
                 if new {
                     trade.handle_held(hashes, hash, Some(peer), now);
                 }
@@ -111,7 +115,7 @@ impl Model {
                 self.progress.insert(peer, now);
                 self.offered.remove(&(peer, hash));
                 let (peer, hash) = index(peer, hash);
-                trade.handle_progress(peer, now);
+                trade.handle_progress(peer, ALL, now);
                 trade.handle_refused(hashes, peer, hash, now);
             }
             Event::Fail(peer, hash, fault) if self.settle(peer, hash) => {
@@ -121,12 +125,12 @@ impl Model {
                     Fault::Wrong => drop(self.lied.insert((peer, hash))),
                 }
                 let (peer, hash) = index(peer, hash);
-                trade.handle_progress(peer, now);
+                trade.handle_progress(peer, ALL, now);
                 trade.handle_failed(hashes, peer, hash, fault, now);
             }
             Event::Progress(peer) if self.up.contains(&peer) => {
                 self.progress.insert(peer, now);
-                trade.handle_progress(PeerIndex::new(peer), now);
+                trade.handle_progress(PeerIndex::new(peer), ALL, now);
             }
             Event::Wait(ms) => {
                 let end = now + Duration::from_millis(ms);
@@ -240,7 +244,7 @@ proptest! {
     fn every_action_is_justified_and_every_duty_done(events in prop::collection::vec(event(), 0..120)) {
         // The clock starts late enough for no peer to look as if it had just been heard.
         let mut model = Model { now: Duration::from_secs(60), ..Model::default() };
-        let mut trade = Trade::new(STALL, 100);
+        let mut trade = Trade::new(STALL, SLOWEST, 100);
         let mut hashes = vec![Known::default(); HASHES];
         for event in events {
             model.apply(event, &mut trade, &mut hashes);

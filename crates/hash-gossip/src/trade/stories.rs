@@ -7,6 +7,10 @@ use crate::strategy::{Action, Fault, HashIndex, PeerIndex, Strategy};
 use super::{Known, Trade};
 
 const STALL: Duration = Duration::from_secs(5);
+/// Bytes a second.
+const SLOWEST: u32 = 1000;
+/// Bytes that make a peer's answers go on, however long they stood still.
+const ALL: u64 = 5 * SLOWEST as u64;
 
 const ADA: usize = 0;
 const BOB: usize = 1;
@@ -23,7 +27,7 @@ impl World {
     /// Everybody is connected.
     fn new() -> Self {
         let mut world = Self {
-            trade: Trade::new(STALL, 100),
+            trade: Trade::new(STALL, SLOWEST, 100),
             hashes: vec![Known::default(); 102],
             now: Duration::from_secs(60),
         };
@@ -63,7 +67,7 @@ impl World {
 
     fn receive(&mut self, peer: usize, hash: usize) -> Vec<Action> {
         let peer = PeerIndex::new(peer);
-        self.trade.handle_progress(peer, self.now);
+        self.trade.handle_progress(peer, ALL, self.now);
         self.trade
             .handle_held(&mut self.hashes, HashIndex::new(hash), Some(peer), self.now);
         self.drain()
@@ -76,13 +80,14 @@ impl World {
     }
 
     fn progress(&mut self, peer: usize) {
-        self.trade.handle_progress(PeerIndex::new(peer), self.now);
+        self.trade
+            .handle_progress(PeerIndex::new(peer), ALL, self.now);
         assert_eq!(self.drain(), []);
     }
 
     fn refuse(&mut self, peer: usize, hash: usize) -> Vec<Action> {
         let peer = PeerIndex::new(peer);
-        self.trade.handle_progress(peer, self.now);
+        self.trade.handle_progress(peer, ALL, self.now);
         self.trade
             .handle_refused(&mut self.hashes, peer, HashIndex::new(hash), self.now);
         self.drain()
@@ -268,6 +273,45 @@ fn a_peer_with_any_progress_is_not_stalled() {
         world.progress(ADA);
     }
     assert_eq!(world.wait(STALL), [ask(BOB, 0)]);
+}
+
+#[test]
+fn a_peer_that_trickles_is_stalled() {
+    let mut world = World::new();
+    world.offer(ADA, 0);
+    world.offer(BOB, 0);
+    let second = Duration::from_secs(1);
+    let mut asked = Vec::new();
+    for _ in 0..10 {
+        asked.push(world.wait(second));
+        let (ada, some) = (PeerIndex::new(ADA), u64::from(SLOWEST) / 10);
+        world.trade.handle_progress(ada, some, world.now);
+    }
+    // What came each second was worth a tenth of one.
+    let first = asked.iter().position(|actions| !actions.is_empty());
+    assert_eq!((first, &asked[4][..]), (Some(4), &[ask(BOB, 0)][..]));
+    assert_eq!(
+        world.receive(ADA, 0),
+        [cancel(BOB, 0), tell(CAT, 0)],
+        "what comes in the end counts"
+    );
+}
+
+/// Its HASHES tells that a content is under way, and of no other.
+#[test]
+fn an_answer_that_has_begun_has_as_long_again() {
+    let mut world = World::new();
+    for hash in [0, 1] {
+        world.offer(ADA, hash);
+        world.offer(BOB, hash);
+    }
+    assert_eq!(world.wait(STALL / 2), []);
+    let (ada, hash) = (PeerIndex::new(ADA), HashIndex::new(0));
+    world
+        .trade
+        .handle_begun(&mut world.hashes, ada, hash, world.now);
+    assert_eq!(world.wait(STALL / 2), [ask(BOB, 1)]);
+    assert_eq!(world.wait(STALL / 2), [ask(BOB, 0)]);
 }
 
 #[test]
