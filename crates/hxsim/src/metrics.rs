@@ -105,8 +105,10 @@ pub struct FirstReceipts {
 /// Who came and went until the end of a run, and what they took with them. By default nobody did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attendance {
-    /// The nodes that are down, sorted. They are not judged.
+    /// The nodes that are down or play a role, sorted. They are not judged.
     pub absent: Vec<NodeId>,
+    /// The nodes that play a role, sorted.
+    pub rogues: Vec<NodeId>,
     /// When those have last started that are up, but were not from the start to the end.
     pub started: BTreeMap<NodeId, Time>,
     /// What a node that is up was made to let go of and does not hold. It is not judged by that.

@@ -175,8 +175,13 @@ fn published_within(
 /// Who came and went.
 fn attendance(gossip: &Gossip, scenario: &Scenario, world: &World<'_, Seated>) -> Attendance {
     let lives = scenario.faults().lives();
-    let mut attendance = Attendance::default();
-    for node in lives.nodes() {
+    let mut attendance = Attendance {
+        rogues: scenario.roles.keys().copied().collect(),
+        absent: scenario.roles.keys().copied().collect(),
+        ..Attendance::default()
+    };
+    let honest = |node: &NodeId| !scenario.roles.contains_key(node);
+    for node in lives.nodes().into_iter().filter(honest) {
         if world.is_up(node) {
             let since = lives.up_since(node, world.now());
             attendance.started.insert(node, since);
@@ -184,6 +189,7 @@ fn attendance(gossip: &Gossip, scenario: &Scenario, world: &World<'_, Seated>) -
             attendance.absent.push(node);
         }
     }
+    attendance.absent.sort_unstable();
     let evicting = gossip.evictions.keys().copied();
     let mut concerned: Vec<_> = lives.nodes().into_iter().chain(evicting).collect();
     concerned.sort_unstable();

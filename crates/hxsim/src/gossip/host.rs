@@ -18,7 +18,7 @@ pub struct SimHost {
 }
 
 /// The port on which nodes take each other's connections.
-const PORT: u16 = 1;
+pub(super) const PORT: u16 = 1;
 
 impl SimHost {
     /// The host, from now on listening. Its node works in `scratch`, which many may share.

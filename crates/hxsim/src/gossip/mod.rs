@@ -9,6 +9,7 @@ mod disk;
 mod footprint;
 mod host;
 mod item_set;
+mod rogue;
 mod seated;
 mod why;
 
@@ -21,7 +22,7 @@ use hash_gossip::{Backoff, Config, Neighbour, Node, Scratch};
 use simnet::{Clocks, Host, NodeId, Time};
 
 use crate::protocol::{Progress, Protocol, Seat, Violation};
-use crate::scenario::{Goal, Scenario, Strategy};
+use crate::scenario::{Goal, Role, Scenario, Strategy};
 use crate::topology::Graph;
 use crate::workload::Item;
 
@@ -30,8 +31,9 @@ pub use disk::SimDisk;
 pub use footprint::footprint;
 pub use host::SimHost;
 use item_set::ItemSet;
+use rogue::{OnShelf, Rogue};
 pub use seated::Seated;
-use seated::{Audit, Broken};
+use seated::{Actor, Audit, Broken};
 
 /// The nodes of a scenario: `hash-gossip` with the scenario's workload.
 pub struct Gossip {
@@ -44,9 +46,11 @@ pub struct Gossip {
     config: Rc<Config>,
     scratch: Rc<Scratch>,
     strategy: Strategy,
+    /// Who does not behave.
+    roles: BTreeMap<NodeId, Role>,
     /// What nodes know of the time.
     clocks: Clocks,
-    /// The nodes that shall end with the same hashes. Nodes that are down at the end are in none.
+    /// The nodes that shall end with the same hashes. Nodes that are down at the end are in none, and neither are those with roles.
     groups: Vec<Vec<NodeId>>,
     /// Every node is up all the time, all in one group, and keeps what it has.
     is_steady: bool,
@@ -118,6 +122,7 @@ impl Gossip {
             config: Rc::new(config(scenario)),
             scratch: Rc::default(),
             strategy: scenario.node.strategy,
+            roles: scenario.roles.clone(),
             clocks: scenario.faults().clocks(),
             groups,
         })
@@ -192,9 +197,15 @@ impl Gossip {
         // Who comes late dials all its neighbours: those who would dial it may not know that it is there, or was away.
         let now = self.clocks.reached(seat.id, host.now());
         let late = now > Time::ZERO;
+        let dials = |peer: NodeId| late || seat.dials(peer);
+        if let Some(role) = self.roles.get(&seat.id) {
+            let dialled = seat.neighbours.iter().copied().filter(|peer| dials(*peer));
+            let rogue = Rogue::start(*role, host, dialled, self.shelf(seat.id));
+            return Seated::new(seat.id, Actor::Rogue(rogue), audit);
+        }
         let neighbours = seat.neighbours.iter().map(|peer| Neighbour {
             address: *peer,
-            dial: late || seat.dials(*peer),
+            dial: dials(*peer),
         });
         let sim = SimHost::new(host.clone(), self.scratch.clone());
         let node = match self.strategy {
@@ -236,7 +247,19 @@ impl Gossip {
                 }
             });
         }
-        Seated::new(seat.id, node, audit)
+        Seated::new(seat.id, Actor::Node(node), audit)
+    }
+
+    /// Everything that is ever published, in the order of the times on a node's clock.
+    fn shelf(&self, node: NodeId) -> Rc<[OnShelf]> {
+        let items = self.items.iter().map(|item| OnShelf {
+            at: self.clocks.shown(node, item.at),
+            hash: item.hash.clone(),
+            body: item.body.clone(),
+        });
+        let mut shelf: Vec<_> = items.collect();
+        shelf.sort_by_key(|it| it.at);
+        shelf.into()
     }
 
     /// Looks at what the node has taken for new since it was last looked at, and at what it has let go of.
@@ -244,7 +267,9 @@ impl Gossip {
         let evictions = self.evictions.get(&seated.id());
         let evictions = evictions.map_or(&[][..], Vec::as_slice);
         let evicts = |number: u32| evictions.iter().any(|(_, evicted)| *evicted == number);
-        let node = seated.node();
+        let Some(node) = seated.node() else {
+            return;
+        };
         let audit = &mut *seated.audit_mut();
         for record in node.news(audit.news) {
             audit.news += 1;

@@ -5,14 +5,20 @@ use hash_exchange::Tally;
 use hash_gossip::Node;
 use simnet::{NodeId, Time};
 
-use super::{Gossip, Holdings, ItemSet, SimHost};
+use super::{Gossip, Holdings, ItemSet, Rogue, SimHost};
 use crate::metrics::Record;
 
 /// A running node, or one that has stopped, and what the run has seen of it.
 pub struct Seated {
     id: NodeId,
-    node: Node<SimHost>,
+    actor: Actor,
     audit: RefCell<Audit>,
+}
+
+/// Who sits there.
+pub(super) enum Actor {
+    Node(Node<SimHost>),
+    Rogue(Rogue),
 }
 
 /// What has been checked of a node so far: each thing that it takes for new is looked at once.
@@ -59,10 +65,10 @@ impl Audit {
 }
 
 impl Seated {
-    pub(super) fn new(id: NodeId, node: Node<SimHost>, audit: Audit) -> Self {
+    pub(super) fn new(id: NodeId, actor: Actor, audit: Audit) -> Self {
         Self {
             id,
-            node,
+            actor,
             audit: RefCell::new(audit),
         }
     }
@@ -71,9 +77,12 @@ impl Seated {
         self.id
     }
 
-    /// The node itself, for those who look closer than checks do.
-    pub const fn node(&self) -> &Node<SimHost> {
-        &self.node
+    /// The node itself, for those who look closer than checks do; `None` if it has a [`Role`](crate::scenario::Role) instead.
+    pub const fn node(&self) -> Option<&Node<SimHost>> {
+        match &self.actor {
+            Actor::Node(node) => Some(node),
+            Actor::Rogue(_) => None,
+        }
     }
 
     pub(super) fn audit_mut(&self) -> RefMut<'_, Audit> {
@@ -89,25 +98,35 @@ impl Seated {
             held: audit.held.clone(),
             evicted: evicted.cloned().map(Box::new),
             violation: violation.map(Box::new),
-            recovers: !self.node.is_ready(),
+            recovers: self.node().is_some_and(|node| !node.is_ready()),
         }
     }
 
     /// The frames that the node has sent in all its lives.
     pub(super) fn sent(&self) -> Tally {
-        let mut sent = self.node.sent();
+        let mut sent = self.sent_now();
         if let Some(rare) = &self.audit.borrow().rare {
             sent.merge(&rare.sent);
         }
         sent
     }
 
+    fn sent_now(&self) -> Tally {
+        match &self.actor {
+            Actor::Node(node) => node.sent(),
+            Actor::Rogue(rogue) => rogue.sent(),
+        }
+    }
+
     /// How what the node holds came to be held. What it found on its disk came to an earlier life.
     pub(super) fn records(&self, gossip: &Gossip) -> Vec<Record> {
+        let Some(node) = self.node() else {
+            return Vec::new();
+        };
         let continued = self.continued(gossip);
         let audit = self.audit.borrow();
         let past = audit.rare.as_ref().map_or(&[][..], |rare| &rare.records);
-        let own = records(self.node.records(), self.id, gossip);
+        let own = records(node.records(), self.id, gossip);
         own.map(|own| continued.get(&own.item).map_or(own, |place| past[*place]))
             .collect()
     }
@@ -130,11 +149,20 @@ impl Seated {
 
     /// What this life found on the disk, and when.
     fn recovered(&self, gossip: &Gossip) -> Vec<(u32, Time)> {
-        let mut found = self.node.news(0);
-        found.truncate(self.node.recovered());
+        let found = self.node().map_or_else(Vec::new, |node| {
+            let mut found = node.news(0);
+            found.truncate(node.recovered());
+            found
+        });
         records(found, self.id, gossip)
             .map(|it| (it.item, it.at))
             .collect()
+    }
+
+    /// What has come to this life beside that.
+    fn came(&self) -> Vec<hash_gossip::Record<NodeId>> {
+        let node = self.node();
+        node.map_or_else(Vec::new, |node| node.news(node.recovered()))
     }
 
     /// What each life of the node found on the disk, and when.
@@ -160,7 +188,7 @@ impl Seated {
             gone.retain(|it| continued.get(&it.item).copied() != places.next());
         }
         if is_over || rare.is_some() {
-            let own = records(self.node.news(self.node.recovered()), self.id, gossip);
+            let own = records(self.came(), self.id, gossip);
             gone.extend(own.filter(|record| is_over || audit.has_evicted(record.item)));
         }
         gone
@@ -175,11 +203,10 @@ impl Seated {
 
     /// What the audit of the next life begins with.
     pub(super) fn into_audit(self, gossip: &Gossip) -> Audit {
-        let recovered = self.recovered(gossip);
+        let (recovered, sent, came) = (self.recovered(gossip), self.sent_now(), self.came());
         let mut rare = self.audit.into_inner().rare.unwrap_or_default();
         rare.evicted = ItemSet::default();
-        rare.sent.merge(&self.node.sent());
-        let came = self.node.news(self.node.recovered());
+        rare.sent.merge(&sent);
         rare.records.extend(records(came, self.id, gossip));
         rare.recovered.extend(recovered);
         Audit {

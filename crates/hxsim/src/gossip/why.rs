@@ -27,7 +27,10 @@ impl Inquest<'_> {
     pub(super) fn is_lost(&self, item: u32) -> bool {
         let published = &self.gossip.items[item as usize];
         let comes_back = |node: &NodeId| {
-            self.holdings(*node).is_none() && self.lives.starts_after(*node, self.last()).is_some()
+            let publishes = !self.scenario.roles.contains_key(node);
+            publishes
+                && self.holdings(*node).is_none()
+                && self.lives.starts_after(*node, self.last()).is_some()
         };
         published.at < self.at
             && !self
@@ -167,7 +170,7 @@ impl Inquest<'_> {
     }
 
     fn node(&self, id: NodeId) -> Option<&Node<SimHost>> {
-        self.nodes[id as usize].map(Seated::node)
+        self.nodes[id as usize].and_then(Seated::node)
     }
 
     /// Why a node is not up at this time, and until when; `None`: it is.
@@ -198,6 +201,9 @@ impl Inquest<'_> {
         let holder = path[path.len() - 1];
         let blocked = path.windows(2).find_map(|edge| {
             let (a, b) = (edge[0], edge[1]);
+            if let Some(role) = self.scenario.roles.get(&b) {
+                return Some(format!(", and node {b} on the way is {}", role.name()));
+            }
             if let Some(away) = self.absence(b, self.last()) {
                 return Some(format!(", and node {b} on the way is down: {away}"));
             }
@@ -232,7 +238,7 @@ impl Inquest<'_> {
                     stands(standing(&self.network, here, *next, self.last()))
                         || stands(self.lives.down(*next, self.last()))
                 };
-                let passes = !open || !closed();
+                let passes = !open || !closed() && !self.scenario.roles.contains_key(next);
                 if passes && before[*next as usize].is_none() {
                     before[*next as usize] = Some(here);
                     queue.push(*next);
@@ -304,11 +310,12 @@ fn standing(network: &Network, a: NodeId, b: NodeId, at: Time) -> Option<usize> 
     there.or_else(|| network.blocking(b, a, at))
 }
 
-/// The nodes that are up once all have come and gone.
+/// The nodes that are up once all have come and gone, without those that have a role.
 pub(super) fn lasting_nodes(scenario: &Scenario) -> Vec<NodeId> {
     let lives = scenario.faults().lives();
     let all = 0..scenario.nodes;
-    all.filter(|node| lives.down(*node, Time::MAX).is_none())
+    let lasts = |node: &NodeId| lives.down(*node, Time::MAX).is_none();
+    all.filter(|node| lasts(node) && !scenario.roles.contains_key(node))
         .collect()
 }
 

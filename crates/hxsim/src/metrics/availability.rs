@@ -26,7 +26,8 @@ impl Presence<'_> {
         let mut could = 0_u128;
         for item in observed.items {
             for (node, sessions) in (0..).zip(&sessions) {
-                if !item.holders.contains(&node) {
+                let is_rogue = observed.attendance.rogues.binary_search(&node).is_ok();
+                if !is_rogue && !item.holders.contains(&node) {
                     let ends = sessions
                         .iter()
                         .map(|(start, end)| (*start.max(&item.at), *end));

@@ -17,7 +17,7 @@ pub struct FaultSpan {
     pub at_ns: u64,
     /// When it heals; null: never. That of a momentary fault is when it begins, and that of a node that goes is when it restarts.
     pub until_ns: Option<u64>,
-    /// The node that comes or goes, or lets go of something.
+    /// The node that comes or goes, lets go of something, or plays a role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
 }
@@ -71,6 +71,12 @@ pub(crate) fn spans(scenario: &Scenario) -> Vec<FaultSpan> {
             node: Some(*node),
         }));
     }
+    spans.extend(scenario.roles.iter().map(|(node, role)| FaultSpan {
+        kind: role.name(),
+        at_ns: 0,
+        until_ns: None,
+        node: Some(*node),
+    }));
     spans.sort_by_key(|fault| fault.at_ns);
     spans
 }

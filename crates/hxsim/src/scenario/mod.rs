@@ -22,10 +22,12 @@ mod network;
 mod quantity;
 mod read;
 mod region;
+mod role;
 mod section;
 mod topology;
 mod workload;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -40,6 +42,7 @@ use crate::topology::{Graph, Topology};
 use crate::workload::Workload;
 
 pub(crate) use self::quantity::instant;
+pub use self::role::Role;
 
 /// Everything that decides a run: the same scenario is the same history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +80,8 @@ pub struct Scenario {
     pub fault_numbers: Vec<u32>,
     /// Who comes and goes by a rule.
     pub churn: Option<Churn>,
+    /// Who does not behave, and how.
+    pub roles: BTreeMap<NodeId, Role>,
     /// What nodes are made to let go of.
     pub evictions: Vec<Eviction>,
     /// What the figures shall be, in the order of their names.
@@ -216,6 +221,7 @@ impl Scenario {
             schedule: Schedule::default(),
             fault_numbers: Vec::new(),
             churn: None,
+            roles: BTreeMap::new(),
             evictions: Vec::new(),
             expect: Vec::new(),
         }

@@ -12,7 +12,7 @@ use super::quantity::{
 use super::section::{Located, Problems, Section, Wrong};
 use super::{
     Goal, NodeOptions, RunOptions, Scenario, Stop, Strategy, churn, expect, fault, measure,
-    network, topology, workload,
+    network, role, topology, workload,
 };
 use crate::topology::Topology;
 
@@ -42,6 +42,7 @@ pub(super) fn scenario(
     let node = node(problems, &mut section);
     let disk = disk(problems, &mut section);
     let faults = fault::read(problems, &mut section, count, horizon);
+    let roles = role::read(problems, &mut section, count);
     let churn = churn::read(problems, &mut section, count, horizon, &faults, directory);
     // What is wrong with a workload is told where it stands.
     let published = (!section.has("workload") || workload.is_some()).then_some(workload.as_ref());
@@ -57,7 +58,7 @@ pub(super) fn scenario(
         schedule: &faults.schedule,
         lives: &faults.lives,
         steady: faults.lives.nodes().is_empty() && churn.is_none(),
-        calm: faults.is_empty() && churn.is_none(),
+        calm: faults.is_empty() && churn.is_none() && roles.is_empty(),
         measured: measure.is_some(),
     };
     let expect = expect::read(problems, &mut section, &ground);
@@ -93,6 +94,7 @@ pub(super) fn scenario(
         schedule: faults.schedule,
         fault_numbers: faults.numbers,
         churn,
+        roles,
         evictions: faults.evictions.into_iter().map(|it| it.value).collect(),
         expect,
     };

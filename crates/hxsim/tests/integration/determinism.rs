@@ -15,7 +15,7 @@ use hxsim::workload::{Arrivals, Synthetic, Workload};
 use proptest::prelude::*;
 use simnet::{Access, Bandwidth, Fault, Layout, Link, Links, Probability, Schedule, Time};
 
-use crate::drawn::{prepare, runner, topologies};
+use crate::drawn::{HONEST, prepare, runner, topologies};
 
 /// The scenarios of the repository.
 fn scenarios() -> Vec<PathBuf> {
@@ -189,7 +189,7 @@ fn files_are_whole_on_every_node() {
         let content = fs::read(directory.join(name)).expect("the file is still there");
         files += 1;
         for seated in run.world.nodes() {
-            let body = seated.node().body(&item.hash);
+            let body = seated.node().expect(HONEST).body(&item.hash);
             assert!(
                 body.as_deref() == Some(&content),
                 "{name} is whole everywhere"

@@ -1,7 +1,8 @@
 //! What properties are drawn from: graphs, and the network that runs a scenario.
 
+use hash_gossip::Node;
 use hxsim::Scenario;
-use hxsim::gossip::{Gossip, Seated};
+use hxsim::gossip::{Gossip, Seated, SimHost};
 use hxsim::run;
 use hxsim::topology::{Graph, Topology};
 use proptest::prelude::*;
@@ -75,6 +76,14 @@ pub(crate) fn world<'a>(
 ) -> World<'a, Seated> {
     run::start(gossip, scenario, graph, Layout::default()).expect("a valid network")
 }
+
+/// The node on a seat.
+pub(crate) fn honest<'a>(world: &'a World<'_, Seated>, node: NodeId) -> &'a Node<SimHost> {
+    world.node(node).node().expect(HONEST)
+}
+
+/// Why a seat has a node.
+pub(crate) const HONEST: &str = "it plays no role";
 
 /// Some nodes of a network, by numbers that may be any.
 pub(crate) fn some_nodes(numbers: &[u32], nodes: u32) -> Vec<NodeId> {

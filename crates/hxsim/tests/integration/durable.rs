@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use simnet::{DiskFailure, DiskModel, Fault, Layout, NodeId, Time};
 
-use crate::drawn::{prepare, runner, world};
+use crate::drawn::{honest, prepare, runner, world};
 use crate::life::{assert_guarantee, lively, run as run_scenario};
 use crate::why::four_in_line;
 
@@ -109,7 +109,7 @@ fn assert_kept(scenario: &Scenario) -> Result<(u32, u32), TestCaseError> {
     for (stops, node, starts) in lives {
         let mut world = world(scenario, &graph, &gossip);
         world.run_until(stops).expect("time passes");
-        let before = world.node(node).node().clone();
+        let before = honest(&world, node).clone();
         let (durable, others): (Vec<_>, Vec<_>) = before
             .hashes()
             .into_iter()
@@ -123,7 +123,7 @@ fn assert_kept(scenario: &Scenario) -> Result<(u32, u32), TestCaseError> {
         let after = loop {
             now += MS;
             world.run_until(now).expect("time passes");
-            let after = world.node(node).node();
+            let after = honest(&world, node);
             if after.is_ready() || !world.is_up(node) {
                 break after;
             }

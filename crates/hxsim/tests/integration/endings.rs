@@ -16,6 +16,8 @@ use hxsim::topology::Topology;
 use hxsim::workload::{Arrivals, Synthetic, Workload};
 use simnet::{Host, Layout, NodeId, Time};
 
+use crate::drawn::HONEST;
+
 /// Node n counts to n, one every 100 ms from the start. The goal is that the sum lies in a range, the rule that no count exceeds a limit.
 struct Counters {
     goal: Range<u64>,
@@ -193,7 +195,10 @@ impl Protocol for Corrupted {
         let seated = self.gossip.start(host, seat);
         if id == 2 {
             let (hash, body) = (self.takes)(&self.gossip);
-            seated.node().publish_hashed(hash, body.into());
+            seated
+                .node()
+                .expect(HONEST)
+                .publish_hashed(hash, body.into());
         }
         seated
     }

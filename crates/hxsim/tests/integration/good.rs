@@ -8,7 +8,9 @@ use hxsim::decimal::Decimal;
 use hxsim::expect::{Bound, Condition, Expectation};
 use hxsim::figure::Figure;
 use hxsim::metrics::Ratio;
-use hxsim::scenario::{Baseline, Eviction, Goal, Measure, NodeOptions, RunOptions, Stop, Strategy};
+use hxsim::scenario::{
+    Baseline, Eviction, Goal, Measure, NodeOptions, Role, RunOptions, Stop, Strategy,
+};
 use hxsim::topology::{Density, Reach, Topology};
 use hxsim::workload::{
     Arrivals, Body, Item, Process, Publishers, Share, Size, Synthetic, Turns, Workload,
@@ -194,6 +196,7 @@ fn every_key_arrives_where_it_belongs() {
             nodes: vec![0],
             bodies: vec![0, 1],
         }],
+        roles: [(4, Role::Lying)].into(),
         churn: Some(Churn {
             nodes: vec![3, 4, 5],
             share: Probability::from_ppm(500_000),

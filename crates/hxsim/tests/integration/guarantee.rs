@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestError;
 use simnet::{Fault, World};
 
-use crate::drawn::{prepare, runner, world};
+use crate::drawn::{HONEST, prepare, runner, world};
 
 /// A scenario as a file, so that what fails can be run, changed and made smaller by hand.
 #[derive(Clone)]
@@ -199,7 +199,7 @@ fn check(scenario: &Scenario, hits: &Hits) -> Result<(), TestCaseError> {
     }
     for (number, seated) in (0..).zip(world.nodes()) {
         for item in gossip.items() {
-            let body = seated.node().body(&item.hash);
+            let body = seated.node().expect(HONEST).body(&item.hash);
             prop_assert!(
                 body.as_deref() == Some(&*item.body),
                 "node {number} lacks {} at {}",

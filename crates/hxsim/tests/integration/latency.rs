@@ -9,7 +9,7 @@ use hxsim::workload::{Arrivals, Body, Synthetic, Workload};
 use proptest::prelude::*;
 use simnet::{Bandwidth, Link, Links, Time};
 
-use crate::drawn::{prepare, runner, some_nodes, topologies, world};
+use crate::drawn::{honest, prepare, runner, some_nodes, topologies, world};
 
 /// By then every connection stands: dial and answer take less than half of it.
 const PUBLISHED: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ fn check(
         let hops = graph.distances(&item.holders);
         for (node, hops) in (0..).zip(hops) {
             let hops = hops.expect("the graph is connected");
-            let record = world.node(node).node().record(&item.hash);
+            let record = honest(&world, node).record(&item.hash);
             let record = record.expect("every node has every body by now");
             let least = item.at.elapsed() + 3 * latency * hops;
             prop_assert!(
@@ -96,7 +96,7 @@ fn a_long_body_takes_its_length_over_the_bandwidth_on_every_hop() {
     world.run_until(scenario.run.horizon).expect("time passes");
     let hash = &gossip.items()[0].hash;
     for node in 1..4 {
-        let record = world.node(node).node().record(hash);
+        let record = honest(&world, node).record(hash);
         let took = record.expect("it came").learned_at - PUBLISHED;
         let least = (3 * latency + Duration::from_secs(1)) * node;
         // What else is said: two kilobytes at most, a hop.

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use simnet::{Fault, Host, Layout, Link, Links, NodeId, Probability, Schedule, Time};
 
-use crate::drawn::{prepare, runner, topologies};
+use crate::drawn::{honest, prepare, runner, topologies};
 use crate::snapshot::tests;
 use crate::why::four_in_line;
 
@@ -411,7 +411,7 @@ pub(crate) fn assert_guarantee(scenario: &Scenario) -> Result<(), TestCaseError>
     let started = |node| lives.up_since(node, run.world.now());
     let holds = |node: NodeId, item: usize| {
         let hash = &gossip.items()[item].hash;
-        run.world.node(node).node().holds(hash)
+        honest(&run.world, node).holds(hash)
     };
     let let_go = |node: NodeId, item: usize| {
         scenario.evictions.iter().any(|eviction| {

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use simnet::draw::{Purpose, bounded, draw};
 use simnet::{Link, Links, NodeId, Time, World};
 
-use crate::drawn::{prepare, runner, some_nodes, topologies, world};
+use crate::drawn::{HONEST, honest, prepare, runner, some_nodes, topologies, world};
 
 /// Connections stand by then, whatever the latencies drawn here.
 const PUBLISHED: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ fn sent(world: &World<'_, Seated>) -> Tally {
     let mut total = Tally::default();
     world
         .nodes()
-        .for_each(|seated| total.merge(&seated.node().sent()));
+        .for_each(|seated| total.merge(&seated.node().expect(HONEST).sent()));
     total
 }
 
@@ -54,7 +54,7 @@ fn owed(
     let (mut least, mut most) = (0, 0);
     for item in gossip.items() {
         let learned = |node: NodeId| {
-            let record = world.node(node).node().record(&item.hash);
+            let record = honest(&world, node).record(&item.hash);
             Time::ZERO + record.expect("every node has every body").learned_at
         };
         for &(u, v) in graph.edges() {
@@ -80,7 +80,9 @@ fn check(scenario: &Scenario) -> Result<(), TestCaseError> {
     let mut payload = 0;
     for item in gossip.items() {
         let deliveries = u64::from(scenario.nodes) - item.holders.len() as u64;
-        let records = world.nodes().map(|seated| seated.node().record(&item.hash));
+        let records = world
+            .nodes()
+            .map(|seated| seated.node().expect(HONEST).record(&item.hash));
         let receipts = records.map(|record| record.map_or(0, |record| u64::from(record.receipts)));
         prop_assert_eq!(
             receipts.sum::<u64>(),
@@ -104,8 +106,8 @@ fn check(scenario: &Scenario) -> Result<(), TestCaseError> {
     let mut told = 0;
     for item in gossip.items() {
         for &(u, v) in graph.edges() {
-            let tells = |a: NodeId, b: NodeId| world.node(a).node().was_told(&b, &item.hash);
-            let hears = |a: NodeId, b: NodeId| world.node(a).node().was_offered(&b, &item.hash);
+            let tells = |a: NodeId, b: NodeId| honest(&world, a).was_told(&b, &item.hash);
+            let hears = |a: NodeId, b: NodeId| honest(&world, a).was_offered(&b, &item.hash);
             prop_assert!(
                 tells(u, v) || tells(v, u),
                 "somebody speaks on edge {u}-{v}"

@@ -40,6 +40,11 @@ fn disks_have_what_was_synced() {
 }
 
 #[test]
+fn nodes_do_not_behave() {
+    assert_answers("roles", 5);
+}
+
+#[test]
 fn links_are_worse_for_a_while() {
     assert_answers("impaired", 8);
 }

@@ -235,3 +235,11 @@ fn every_holder_around_is_accounted_for() {
     let why = "offered by nodes 0 and 1, but lost to fault.0, a partition from 500ms for ever, and not received since";
     assert_eq!(reasons(&run(&scenario)), [(2, why)]);
 }
+
+#[test]
+fn somebody_on_the_way_who_does_not_behave() {
+    let role = "[[role]]\nkind = \"mute\"\nnodes = 1\n";
+    let report = line(&format!("{}{role}", horizon("3s")));
+    let why = "never offered: the nearest holder is node 0, and node 1 on the way is mute";
+    assert_eq!(reasons(&report), [(2, why), (3, why)]);
+}
