@@ -18,7 +18,7 @@ const MS: Duration = Duration::from_millis(1);
 
 /// Nodes that come, go and let go of things, and keep the rest, while bodies are published all the time, so that what a crash has taken of a log is followed by something
 /// else. Cuts and the loss of disks are drawn for the ends of connections and lives that there are.
-fn durable() -> impl Strategy<Value = Scenario> {
+pub(crate) fn durable() -> impl Strategy<Value = Scenario> {
     let disk = prop_oneof![
         Just(DiskModel::default()),
         Just(DiskModel {
@@ -89,7 +89,7 @@ fn durable() -> impl Strategy<Value = Scenario> {
 
 #[test]
 fn durable_nodes_end_with_all_that_one_of_them_has_whatever_becomes_of_their_disks() {
-    let outcome = runner(192).run(&durable(), |scenario| assert_guarantee(&scenario));
+    let outcome = runner(192).run(&durable(), |scenario| assert_guarantee(&scenario).map(drop));
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 

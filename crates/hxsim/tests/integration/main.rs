@@ -6,6 +6,7 @@ mod determinism;
 mod drawn;
 mod durable;
 mod endings;
+mod everything;
 mod families;
 mod figures;
 mod good;
