@@ -54,7 +54,7 @@ fn owed(
     let (mut least, mut most) = (0, 0);
     for item in gossip.items() {
         let learned = |node: NodeId| {
-            let record = honest(&world, node).record(&item.hash);
+            let record = honest(world, node).record(&item.hash);
             Time::ZERO + record.expect("every node has every body").learned_at
         };
         for &(u, v) in graph.edges() {
