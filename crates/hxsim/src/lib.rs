@@ -33,6 +33,7 @@ pub mod gossip;
 pub mod metrics;
 pub mod progress;
 pub mod protocol;
+pub mod reaction;
 pub mod report;
 pub mod run;
 pub mod scenario;

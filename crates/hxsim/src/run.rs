@@ -10,6 +10,7 @@ use simnet::{
 
 use crate::counters::Counters;
 use crate::protocol::{Progress, Protocol, Seat, Violation};
+use crate::reaction::Sight;
 use crate::scenario::{Scenario, Stop};
 use crate::topology::Graph;
 
@@ -153,7 +154,20 @@ pub fn run<'a, P: Protocol>(
     scenario: &Scenario,
     graph: &'a Graph,
     layout: Layout,
+    watch: impl FnMut(Status) -> ControlFlow<()>,
+) -> Result<Run<'a, P>, InvalidNetwork> {
+    let observe = |_: &Sight<'_, P::Snapshot>| ControlFlow::Continue(());
+    observed(protocol, scenario, graph, layout, watch, observe)
+}
+
+/// The same, and `observe` sees what checks see. It may stop the run as well.
+pub(crate) fn observed<'a, P: Protocol>(
+    protocol: &'a P,
+    scenario: &Scenario,
+    graph: &'a Graph,
+    layout: Layout,
     mut watch: impl FnMut(Status) -> ControlFlow<()>,
+    mut observe: impl FnMut(&Sight<'_, P::Snapshot>) -> ControlFlow<()>,
 ) -> Result<Run<'a, P>, InvalidNetwork> {
     let mut world = start(protocol, scenario, graph, layout)?;
     let settled = settled(scenario);
@@ -195,6 +209,15 @@ pub fn run<'a, P: Protocol>(
             lookout.found(protocol.progress(&nodes), now);
             if let Err(violation) = protocol.invariant(&nodes) {
                 end = End::Broken(now, violation);
+                break;
+            }
+            let sight = Sight {
+                now,
+                nodes: &nodes,
+                progress: lookout.progress,
+            };
+            if observe(&sight).is_break() {
+                end = End::Interrupted(now);
                 break;
             }
         }

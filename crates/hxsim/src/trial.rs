@@ -1,5 +1,6 @@
 //! A protocol of any kind tried in a scenario: what came of it, for people and programs, and the first of many seeds that fails.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
@@ -11,11 +12,12 @@ use simnet::{InvalidNetwork, Layout};
 use crate::counters::Counters;
 use crate::metrics::NetworkTotals;
 use crate::protocol::Protocol;
+use crate::reaction::{self, Undated};
 use crate::report::human::{WIDTH, told_of_stuck};
 use crate::report::picture::{Picture, ending};
 use crate::report::quantity::{bytes, count, duration, things};
 use crate::report::text::wrap;
-use crate::report::{Failure, FaultSpan, Outcome, faults};
+use crate::report::{Failure, FaultSpan, Outcome, Reacted, faults};
 use crate::run::{self, Difference, End, Run, Verification};
 use crate::scenario::Scenario;
 use crate::topology::{Graph, TopologyError};
@@ -57,6 +59,9 @@ pub struct Trial {
     pub node_bytes_max: u64,
     /// What went wrong by plan.
     pub faults: Vec<FaultSpan>,
+    /// Which of these waited for something to happen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reacted>,
     /// The rule that was broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -125,6 +130,7 @@ pub struct Counterexample {
 pub fn run<P: Protocol>(protocol: &P, scenario: &Scenario) -> Result<Trial, Impossible> {
     unjudged(scenario).map_or(Ok(()), |section| Err(Impossible::Unjudged(section)))?;
     let graph = graph(scenario)?;
+    let scenario = &dated(protocol, scenario, &graph)?;
     let mut curve: Vec<Reached> = Vec::new();
     let run = run::run(protocol, scenario, &graph, Layout::default(), |status| {
         Reached::note(&mut curve, status.since.as_nanos(), status.progress);
@@ -149,6 +155,7 @@ pub fn verify<P: Protocol>(
     scenario: &Scenario,
 ) -> Result<Result<u64, Difference>, Impossible> {
     let graph = graph(scenario)?;
+    let scenario = &dated(protocol, scenario, &graph)?;
     let verified = run::verify(protocol, scenario, &graph, |_| ControlFlow::Continue(()))?;
     Ok(match verified {
         Verification::Equal(digest) | Verification::Livelock(_, digest) => Ok(digest),
@@ -217,6 +224,21 @@ fn unjudged(scenario: &Scenario) -> Option<&'static str> {
     ];
     let mut there = sections.into_iter().filter(|(_, is_there)| *is_there);
     there.next().map(|(section, _)| section)
+}
+
+/// The scenario with all its dates. The nodes are the same in every run.
+fn dated<P: Protocol>(
+    protocol: &P,
+    scenario: &Scenario,
+    graph: &Graph,
+) -> Result<Scenario, Impossible> {
+    let protocol = |_: &Scenario| Ok::<_, Infallible>(protocol);
+    let dated = reaction::date::<P, _, _>(scenario, graph, protocol, |_| ControlFlow::Continue(()));
+    dated.map_err(|undated| match undated {
+        Undated::Network(error) => Impossible::Network(error),
+        Undated::Protocol(never) => match never {},
+        Undated::TooSoon { .. } => unreachable!("dates are the scenario's own"),
+    })
 }
 
 fn graph(scenario: &Scenario) -> Result<Graph, Impossible> {
@@ -299,6 +321,7 @@ impl Trial {
             network: total.network,
             node_bytes_max: total.node_bytes.iter().copied().max().unwrap_or(0),
             faults: faults::spans(scenario),
+            reactions: faults::reactions(scenario),
             failure,
             missing,
             stuck: run::stuck(run, Self::LISTED_MAX),
@@ -375,6 +398,9 @@ impl Trial {
         ];
         if !self.faults.is_empty() {
             rows.push(("faults", self.faults()));
+        }
+        if !self.reactions.is_empty() {
+            rows.push(("reactions", faults::told_of_reactions(&self.reactions)));
         }
         if network.retransmitted > 0 {
             rows.push(("sent again", bytes(network.retransmitted)));

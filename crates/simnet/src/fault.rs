@@ -260,6 +260,28 @@ impl Fault {
         }
     }
 
+    /// The same fault, so much later.
+    #[must_use]
+    pub fn later(mut self, by: Duration) -> Self {
+        match &mut self {
+            Self::Partition { at, until, .. }
+            | Self::Impair { at, until, .. }
+            | Self::FailDisk { at, until, .. }
+            | Self::ClockDrift { at, until, .. } => {
+                *at += by;
+                *until = until.map(|until| until + by);
+            }
+            Self::Cut { at, .. }
+            | Self::Join { at, .. }
+            | Self::Leave { at, .. }
+            | Self::Crash { at, .. }
+            | Self::Restart { at, .. }
+            | Self::LoseDisk { at, .. }
+            | Self::ClockJump { at, .. } => *at += by,
+        }
+        self
+    }
+
     /// When the network is whole again as far as this fault is concerned; `None`: never. A node that leaves or crashes comes back by another
     /// fault, if at all.
     pub const fn healed(&self) -> Option<Time> {

@@ -76,7 +76,12 @@ impl Network {
         })
     }
 
-    fn check(&self) -> Result<(), InvalidNetwork> {
+    /// Whether there is such a network, as every [`World`](crate::World) asks.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidNetwork`].
+    pub fn validate(&self) -> Result<(), InvalidNetwork> {
         for link in self.links.used() {
             if link.floor < Link::LEAST_FLOOR {
                 return Err(InvalidNetwork::Floor(link.floor));
@@ -255,7 +260,7 @@ struct Partition {
 
 impl Plan {
     pub(crate) fn new(network: &Network, layout: Layout) -> Result<Self, InvalidNetwork> {
-        network.check()?;
+        network.validate()?;
         let partitions = network.faults.faults.iter().filter_map(|fault| {
             let Fault::Partition { at, until, groups } = fault else {
                 return None;

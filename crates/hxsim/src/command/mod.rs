@@ -11,11 +11,14 @@ mod watch;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use hxsim::gossip::{Gossip, footprint};
 use hxsim::progress;
+use hxsim::reaction::{self, Undated};
 use hxsim::report::Report;
+use hxsim::run::Status;
 use hxsim::scenario::Scenario;
 use hxsim::topology::Graph;
 use simnet::Probability;
@@ -60,6 +63,26 @@ fn prepare(path: &Path, scenario: &Scenario) -> Result<(Graph, Gossip), Failure>
     let graph = graph.map_err(|error| Failure::scenario(path, &error))?;
     let gossip = Gossip::new(scenario, &graph).map_err(|error| Failure::io(path, &error))?;
     Ok((graph, gossip))
+}
+
+/// The same with the dates of all that waits for something to happen, which takes a run or more.
+fn dated(
+    path: &Path,
+    scenario: Scenario,
+    watch: impl FnMut(Status) -> ControlFlow<()>,
+) -> Result<(Scenario, Graph, Gossip), Failure> {
+    let (graph, gossip) = prepare(path, &scenario)?;
+    if scenario.reactions.is_empty() {
+        return Ok((scenario, graph, gossip));
+    }
+    let protocol = |scenario: &Scenario| Gossip::new(scenario, &graph);
+    let dated = reaction::date::<Gossip, _, _>(&scenario, &graph, protocol, watch);
+    let dated = dated.map_err(|error| match &error {
+        Undated::Protocol(error) => Failure::io(path, error),
+        Undated::Network(_) | Undated::TooSoon { .. } => Failure::scenario(path, &error),
+    })?;
+    let gossip = protocol(&dated).map_err(|error| Failure::io(path, &error))?;
+    Ok((dated, graph, gossip))
 }
 
 /// Warns of what a run would not tell: links that this seed has not drawn, faults without effect, nothing to do, and too little memory for so many such

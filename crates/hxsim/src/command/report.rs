@@ -7,8 +7,8 @@ use hxsim::report::{Outcome, Report, table, worst};
 use hxsim::scenario::{Baseline, Scenario};
 use simnet::Trace;
 
-use super::run::simulate;
-use super::{Failure, NOT_DETERMINISTIC, NOTHING_SELECTED, prepare, print, results, write};
+use super::run::{simulate, watched};
+use super::{Failure, NOT_DETERMINISTIC, NOTHING_SELECTED, print, results, write};
 use crate::Console;
 
 /// `hxsim report`.
@@ -80,8 +80,8 @@ fn load_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, Failure> {
 
 /// What comes of a scenario, and whether all of it was published at one instant.
 fn answer(path: &Path, scenario: &Scenario, console: &Console) -> Result<(Report, bool), Failure> {
-    let (graph, gossip) = prepare(path, scenario)?;
-    let (report, _) = simulate(path, scenario, (&graph, &gossip), Trace::Off, console)?;
+    let (scenario, graph, gossip) = watched(path, scenario.clone(), console)?;
+    let (report, _) = simulate(path, &scenario, (&graph, &gossip), Trace::Off, console)?;
     let items = gossip.items();
     let instant = items.iter().all(|item| item.at == items[0].at);
     Ok((report, instant))

@@ -13,14 +13,14 @@ use simnet::trace::{self, Trace};
 
 use super::trace::text;
 use super::watch::Watcher;
-use super::{Failure, NOT_DETERMINISTIC, prepare, print, results, warn, write};
+use super::{Failure, NOT_DETERMINISTIC, dated, print, results, warn, write};
 use crate::Console;
 
 /// `hxsim run` of one seed.
 pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
     let mut scenario = Scenario::load(&args.scenario, &args.set).map_err(Failure::usage)?;
     scenario.seed = args.seed.unwrap_or(scenario.seed);
-    let (graph, gossip) = prepare(&args.scenario, &scenario)?;
+    let (scenario, graph, gossip) = watched(&args.scenario, scenario, console)?;
     warn(&args.scenario, &scenario, (&graph, &gossip), 1, console);
     let began = console.elapsed();
     let unless_told = match args.trace_file {
@@ -72,6 +72,21 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
         std::mem::forget(run);
     }
     Ok(report.exit_code())
+}
+
+/// A scenario with all its dates, and its nodes, made while somebody may watch.
+pub(super) fn watched(
+    path: &Path,
+    scenario: Scenario,
+    console: &Console,
+) -> Result<(Scenario, Graph, Gossip), Failure> {
+    let mut watcher = Watcher::new(console);
+    let name = format!("dating {}", scenario.name);
+    let made = dated(path, scenario, |status| {
+        watcher.look(|machine| progress::run(&name, &status, machine))
+    });
+    watcher.clear();
+    made
 }
 
 /// Runs a scenario while somebody may watch.

@@ -14,7 +14,7 @@ use hxsim::sweep::{self, Failed, Plan, Sweep};
 use simnet::Layout;
 
 use super::watch::Watcher;
-use super::{Failure, prepare, print, warn, write};
+use super::{Failure, dated, print, warn, write};
 use crate::Console;
 
 /// Whether `hxsim run` is meant to make several runs.
@@ -80,8 +80,9 @@ fn simulate(args: &cli::Run, plan: Plan, console: &Console) -> Result<Sweep, Fai
     let sweep = sweep::run(
         plan,
         threads.get(),
-        |scenario: &Scenario, watch| {
-            let (graph, gossip) = prepare(path, scenario)?;
+        |scenario: &Scenario, mut watch| {
+            let (scenario, graph, gossip) = dated(path, scenario.clone(), &mut watch)?;
+            let scenario = &scenario;
             // The first run of which there is something to warn speaks for all that are like it.
             if let Ok(mut warned) = warned.lock()
                 && !*warned

@@ -68,6 +68,11 @@ pub struct Holdings {
 }
 
 impl Holdings {
+    /// How many items.
+    pub fn count(&self) -> u32 {
+        self.held.count()
+    }
+
     fn has_evicted(&self, item: u32) -> bool {
         let evicted = self.evicted.as_ref();
         evicted.is_some_and(|evicted| evicted.contains(item))

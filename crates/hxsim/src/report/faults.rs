@@ -6,6 +6,7 @@ use serde::Serialize;
 use simnet::{DiskFailure, Fault, Impairment, NodeId, Time};
 
 use super::quantity::{duration, things};
+use crate::metrics::Ratio;
 use crate::scenario::Scenario;
 
 /// A fault, as reports list it.
@@ -20,6 +21,17 @@ pub struct FaultSpan {
     /// The node that comes or goes, lets go of something, or plays a role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
+}
+
+/// A fault that waited until some part of the goal was reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reacted {
+    /// Which.
+    pub fault: String,
+    /// How much of the goal it waited for, in millionths.
+    pub once_ppm: u32,
+    /// The check that saw it; null: none did. The times of the fault count from there.
+    pub dated_ns: Option<u64>,
 }
 
 impl FaultSpan {
@@ -79,6 +91,33 @@ pub(crate) fn spans(scenario: &Scenario) -> Vec<FaultSpan> {
     }));
     spans.sort_by_key(|fault| fault.at_ns);
     spans
+}
+
+/// What waited for something to happen in a scenario whose reactions are dated.
+pub(crate) fn reactions(scenario: &Scenario) -> Vec<Reacted> {
+    let reactions = scenario.reactions.iter().map(|reaction| Reacted {
+        fault: format!("fault.{}", reaction.number),
+        once_ppm: reaction.once.as_ppm(),
+        dated_ns: reaction.dated.map(Time::as_nanos),
+    });
+    reactions.collect()
+}
+
+/// When what waited did so, in words.
+pub(crate) fn told_of_reactions(reactions: &[Reacted]) -> String {
+    let each = reactions.iter().map(|reacted| {
+        let share = Ratio::new(reacted.once_ppm.into(), 10_000).to_string();
+        let share = share.trim_end_matches('0').trim_end_matches('.');
+        match reacted.dated_ns {
+            Some(at) => format!(
+                "{} from {} on, as {share}% was reached",
+                reacted.fault,
+                duration(at)
+            ),
+            None => format!("{} never, as {share}% was not reached", reacted.fault),
+        }
+    });
+    each.collect::<Vec<_>>().join(" · ")
 }
 
 /// What it is called in scenarios.

@@ -172,6 +172,9 @@ impl Report {
                 rows.push(("available", text));
             }
         }
+        if !self.reactions.is_empty() {
+            rows.push(("reactions", faults::told_of_reactions(&self.reactions)));
+        }
         if let Some(never) = faults::never(&self.faults, self.ended_ns) {
             rows.push(("not reached", never));
         }

@@ -15,7 +15,7 @@ use crate::expect::{Expectation, Judged};
 use crate::metrics::Metrics;
 use crate::scenario::Scenario;
 
-pub use faults::FaultSpan;
+pub use faults::{FaultSpan, Reacted};
 pub use table::table;
 
 /// The answer to a scenario. Without `env` it depends on the scenario alone, and so is the same on every machine.
@@ -51,6 +51,9 @@ pub struct Report {
     pub metrics: Metrics,
     /// What went wrong by plan.
     pub faults: Vec<FaultSpan>,
+    /// Which of these waited for something to happen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reacted>,
     /// What went wrong against all plans.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -235,6 +238,7 @@ impl Report {
             measured: None,
             metrics,
             faults: faults::spans(scenario),
+            reactions: faults::reactions(scenario),
             failure: None,
             missing_total: 0,
             missing: Vec::new(),

@@ -8,7 +8,6 @@ use simnet::{
     Time,
 };
 
-use super::Eviction;
 use super::document::{Content, Value};
 use super::quantity::{
     bandwidth, bodies, duration, nodes as node_set, pace, pair, positive_duration, probability,
@@ -16,6 +15,7 @@ use super::quantity::{
 };
 use super::read::before_end;
 use super::section::{Located, Problems, Section, Wrong};
+use super::{Eviction, Reaction};
 use crate::diagnostic::Place;
 use crate::workload::Workload;
 
@@ -27,13 +27,15 @@ pub(super) struct Faults {
     pub(super) numbers: Vec<u32>,
     pub(super) lives: Lives,
     pub(super) evictions: Vec<Located<Eviction>>,
+    /// Each where its date is.
+    pub(super) reactions: Vec<Located<Reaction>>,
     /// The links that are cut, each where it is named.
     pub(super) cuts: Vec<Located<(NodeId, NodeId)>>,
 }
 
 impl Faults {
     pub(super) const fn is_empty(&self) -> bool {
-        self.schedule.faults.is_empty() && self.evictions.is_empty()
+        self.schedule.faults.is_empty() && self.evictions.is_empty() && self.reactions.is_empty()
     }
 }
 
@@ -48,23 +50,39 @@ pub(super) fn read(
     let sections = root.sections(problems, "fault", "`[[fault]]`");
     for (number, section) in (0..).zip(sections) {
         let place = section.place().clone();
-        match fault(problems, section, nodes, horizon) {
-            Some(What::Cut(at, between)) => {
-                places.push(place);
-                all.numbers.push(number);
-                all.schedule.faults.push(Fault::Cut {
+        let Some((what, once)) = fault(problems, section, nodes, horizon) else {
+            continue;
+        };
+        let faults = match what {
+            What::Cut(at, between) => {
+                let cut = Fault::Cut {
                     at,
                     between: between.value,
-                });
+                };
                 all.cuts.push(between);
+                vec![cut]
             }
-            Some(What::Faults(faults)) => {
+            What::Faults(faults) => faults,
+            What::Eviction(eviction) => {
+                all.evictions.push(eviction);
+                continue;
+            }
+        };
+        match once {
+            Some(once) => all.reactions.push(Located {
+                value: Reaction {
+                    once: once.value,
+                    faults,
+                    number,
+                    dated: None,
+                },
+                place: once.place,
+            }),
+            None => {
                 places.resize(places.len() + faults.len(), place);
                 all.numbers.resize(places.len(), number);
                 all.schedule.faults.extend(faults);
             }
-            Some(What::Eviction(eviction)) => all.evictions.push(eviction),
-            None => {}
         }
     }
     all.lives = all.schedule.lives();
@@ -132,6 +150,7 @@ enum What {
 enum Kind {
     Partition,
     Cut,
+    Join,
     Life(fn(Time, NodeId) -> Fault),
     Impair(Effect),
     FailDisk(Failing),
@@ -168,11 +187,11 @@ fn fault(
     mut section: Section<'_>,
     nodes: Option<u32>,
     horizon: Option<Time>,
-) -> Option<What> {
+) -> Option<(What, Option<Located<Probability>>)> {
     const KINDS: [(&str, Kind); 21] = [
         ("partition", Kind::Partition),
         ("cut", Kind::Cut),
-        ("join", Kind::Life(|at, node| Fault::Join { at, node })),
+        ("join", Kind::Join),
         ("leave", Kind::Life(|at, node| Fault::Leave { at, node })),
         ("crash", Kind::Life(|at, node| Fault::Crash { at, node })),
         ("restart", Kind::Restart),
@@ -194,6 +213,13 @@ fn fault(
     ];
     let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
+    // What is to come from the start on is known, and so is when something is let go of.
+    let once = match kind.value {
+        Kind::Evict | Kind::Join => None,
+        _ => section.optional(problems, "once", probability),
+    };
+    // Times since something happens may be as long as they like.
+    let horizon = horizon.filter(|_| once.is_none());
     let at = section.required(problems, "at", "at = \"1s\"", time);
     let at = before_end(problems, at, horizon);
     let what = match kind.value {
@@ -206,6 +232,9 @@ fn fault(
             let between = section.required(problems, "between", example, pair(nodes));
             between.zip(at).map(|(between, at)| What::Cut(at, between))
         }
+        Kind::Join => life(problems, &mut section, nodes, at, horizon, |at, node| {
+            Fault::Join { at, node }
+        }),
         Kind::Life(of) => life(problems, &mut section, nodes, at, horizon, of),
         Kind::Restart => restart(problems, &mut section, nodes, at, horizon),
         Kind::FailDisk(failing) => {
@@ -222,7 +251,23 @@ fn fault(
         Kind::Drift => clock_drift(problems, &mut section, nodes, at, horizon),
     };
     section.close(problems);
-    what
+    Some((what?, once))
+}
+
+/// Holds what waits for something to happen against the lookahead: whatever is done at one node comes to another no sooner.
+pub(super) fn check_reactions(
+    problems: &mut Problems,
+    reactions: &[Located<Reaction>],
+    lookahead: Duration,
+) {
+    for Located { value, place } in reactions {
+        let soonest = value.faults.iter().map(|fault| fault.at().elapsed()).min();
+        if soonest.is_some_and(|soonest| soonest < lookahead) {
+            let message = "`at` is too soon for what waits for something to happen";
+            let hint = format!("at least the least latency, {lookahead:?}, behind it");
+            problems.add(place, message, hint);
+        }
+    }
 }
 
 /// A fault of each of some nodes, at once or one after the other.

@@ -33,7 +33,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use simnet::{DiskModel, Fault, Impairment, Link, Links, NodeId, Schedule, StreamModel, Time};
+use simnet::{
+    DiskModel, Fault, Impairment, Link, Links, NodeId, Probability, Schedule, StreamModel, Time,
+};
 
 use crate::churn::Churn;
 use crate::diagnostic::{BadScenario, Diagnostic, Place, Source, nearest};
@@ -78,6 +80,8 @@ pub struct Scenario {
     /// Which `[[fault]]` of its file each fault of the schedule comes from, as one that names many nodes is a fault of each; of those beyond it
     /// is their own place.
     pub fault_numbers: Vec<u32>,
+    /// What goes wrong once something has happened.
+    pub reactions: Vec<Reaction>,
     /// Who comes and goes by a rule.
     pub churn: Option<Churn>,
     /// Who does not behave, and how.
@@ -100,6 +104,20 @@ pub struct Baseline {
     pub settings: Vec<String>,
     /// The scenario with that, without expectations.
     pub scenario: Box<Scenario>,
+}
+
+/// Faults that wait for something to happen: the first check at which so much of the goal is reached. A run whose faults are all dated is needed to say when that is, see
+/// [`reaction::date`](crate::reaction::date).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    /// How much of it, as a share.
+    pub once: Probability,
+    /// What happens then, in times since then; at the least the lookahead.
+    pub faults: Vec<Fault>,
+    /// Which `[[fault]]` of its file it is.
+    pub number: u32,
+    /// When it is; `None`: not yet known, or never.
+    pub dated: Option<Time>,
 }
 
 /// Nodes let go of bodies. One that does not hold such a body then, or is not up, has nothing to let go of, and may get it later.
@@ -220,6 +238,7 @@ impl Scenario {
             measure: None,
             schedule: Schedule::default(),
             fault_numbers: Vec::new(),
+            reactions: Vec::new(),
             churn: None,
             roles: BTreeMap::new(),
             evictions: Vec::new(),
@@ -227,9 +246,15 @@ impl Scenario {
         }
     }
 
-    /// All that goes wrong in a run: the schedule, and then what comes of [`Scenario::churn`] with this seed.
+    /// All that goes wrong in a run: the schedule, then the reactions that have a date, and then what comes of [`Scenario::churn`] with this seed.
     pub fn faults(&self) -> Schedule {
         let mut schedule = self.schedule.clone();
+        let reactions = self.reactions.iter().filter_map(|it| Some((it, it.dated?)));
+        let dated = reactions.flat_map(|(reaction, at)| {
+            let faults = reaction.faults.iter().cloned();
+            faults.map(move |fault| fault.later(at.elapsed()))
+        });
+        schedule.faults.extend(dated);
         if let Some(churn) = &self.churn {
             let faults = churn.faults(self.seed, self.run.horizon);
             schedule.faults.extend(faults);
@@ -237,15 +262,22 @@ impl Scenario {
         schedule
     }
 
+    /// The faults that are written down, dated or not.
+    fn planned(&self) -> impl Iterator<Item = &Fault> {
+        let reactions = self.reactions.iter();
+        let waiting = reactions.flat_map(|reaction| &reaction.faults);
+        self.schedule.faults.iter().chain(waiting)
+    }
+
     /// Whether some fault is one of a disk.
     pub fn fails_disks(&self) -> bool {
-        let mut faults = self.schedule.faults.iter();
+        let mut faults = self.planned();
         faults.any(|fault| matches!(fault, Fault::LoseDisk { .. } | Fault::FailDisk { .. }))
     }
 
     /// Whether some fault is one of datagrams alone.
     pub fn changes_datagrams(&self) -> bool {
-        let mut faults = self.schedule.faults.iter();
+        let mut faults = self.planned();
         faults.any(|fault| match fault {
             Fault::Impair { impairment, .. } => matches!(
                 impairment,
@@ -257,7 +289,7 @@ impl Scenario {
 
     /// The links that the scenario cuts or says something of, but that this graph does not have: what is said of them has no effect.
     pub fn absent_links(&self, graph: &Graph) -> Vec<(NodeId, NodeId)> {
-        let cuts = self.schedule.faults.iter().filter_map(|fault| match fault {
+        let cuts = self.planned().filter_map(|fault| match fault {
             Fault::Cut { between, .. } => Some(*between),
             _ => None,
         });
@@ -271,10 +303,16 @@ impl Scenario {
 
     /// What a fault is called, by its place in [`Scenario::faults`]: as `--set` calls it if it can be set.
     pub fn fault_name(&self, place: usize) -> String {
-        if place >= self.schedule.faults.len() {
-            return "churn".into();
-        }
-        match self.fault_numbers.get(place) {
+        let dated = self.reactions.iter().filter(|it| it.dated.is_some());
+        let mut reactions = dated.flat_map(|it| it.faults.iter().map(|_| it.number));
+        let number = match place.checked_sub(self.schedule.faults.len()) {
+            None => self.fault_numbers.get(place).copied(),
+            Some(after) => match reactions.nth(after) {
+                Some(number) => Some(number),
+                None => return "churn".into(),
+            },
+        };
+        match number {
             Some(number) => format!("fault.{number}"),
             None => format!("fault.{place}"),
         }

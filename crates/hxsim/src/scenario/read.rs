@@ -49,6 +49,10 @@ pub(super) fn scenario(
     if let (Some(workload), Some(count)) = (published, count) {
         fault::check_evictions(problems, &faults.evictions, workload, count, seed);
     }
+    if let Some(network) = &network {
+        let lookahead = network.links.lookahead();
+        fault::check_reactions(problems, &faults.reactions, lookahead);
+    }
     let ground = expect::Ground {
         nodes: count,
         horizon,
@@ -57,7 +61,7 @@ pub(super) fn scenario(
         seed,
         schedule: &faults.schedule,
         lives: &faults.lives,
-        steady: faults.lives.nodes().is_empty() && churn.is_none(),
+        steady: faults.lives.nodes().is_empty() && faults.reactions.is_empty() && churn.is_none(),
         calm: faults.is_empty() && churn.is_none() && roles.is_empty(),
         measured: measure.is_some(),
     };
@@ -93,6 +97,7 @@ pub(super) fn scenario(
         measure,
         schedule: faults.schedule,
         fault_numbers: faults.numbers,
+        reactions: faults.reactions.into_iter().map(|it| it.value).collect(),
         churn,
         roles,
         evictions: faults.evictions.into_iter().map(|it| it.value).collect(),

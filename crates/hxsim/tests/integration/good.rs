@@ -9,7 +9,7 @@ use hxsim::expect::{Bound, Condition, Expectation};
 use hxsim::figure::Figure;
 use hxsim::metrics::Ratio;
 use hxsim::scenario::{
-    Baseline, Eviction, Goal, Measure, NodeOptions, Role, RunOptions, Stop, Strategy,
+    Baseline, Eviction, Goal, Measure, NodeOptions, Reaction, Role, RunOptions, Stop, Strategy,
 };
 use hxsim::topology::{Density, Reach, Topology};
 use hxsim::workload::{
@@ -172,11 +172,6 @@ fn every_key_arrives_where_it_belongs() {
         .impair(
             Time::from_secs(15)..,
             LinkSet::All,
-            Impairment::Throttle(Bandwidth::per_second(64 << 10).expect("it is not zero")),
-        )
-        .impair(
-            Time::from_secs(15)..,
-            LinkSet::All,
             Impairment::Reorder {
                 chance: Probability::from_ppm(50_000),
                 detour: ms(50),
@@ -190,7 +185,20 @@ fn every_key_arrives_where_it_belongs() {
         .jump(Time::from_secs(18), 1, -3_600_000_000_000)
         .drift(Time::from_secs(18)..Time::from_secs(19), 1, 200)
         .drift(Time::from_secs(18)..Time::from_secs(19), 2, 200),
-        fault_numbers: vec![0, 1, 2, 2, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15],
+        fault_numbers: vec![0, 1, 2, 2, 3, 4, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15, 15],
+        reactions: vec![Reaction {
+            once: Probability::from_ppm(500_000),
+            faults: vec![Fault::Impair {
+                at: Time::from_secs(15),
+                until: None,
+                links: LinkSet::All,
+                impairment: Impairment::Throttle(
+                    Bandwidth::per_second(64 << 10).expect("it is not zero"),
+                ),
+            }],
+            number: 11,
+            dated: None,
+        }],
         evictions: vec![Eviction {
             at: Time::from_secs(9),
             nodes: vec![0],

@@ -16,6 +16,7 @@ mod life;
 mod measuring;
 mod metrics;
 mod planted;
+mod reaction;
 mod redundancy;
 mod repetition;
 mod report;

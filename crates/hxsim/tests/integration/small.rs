@@ -6,6 +6,7 @@ use hxsim::{Outcome, Scenario, trial};
 
 use crate::drawn::prepare;
 use crate::life::run;
+use crate::reaction::dated;
 use crate::snapshot::{assert_snapshot, tests};
 
 /// Every `tests/DIRECTORY/NAME.toml` is answered as `NAME.txt` has it, and has one history.
@@ -20,6 +21,7 @@ fn assert_answers(directory: &str, count: usize) {
     assert_eq!(paths.len(), count);
     for path in paths {
         let scenario = Scenario::load(&path, &[]).unwrap_or_else(|bad| panic!("{bad}"));
+        let scenario = dated(&scenario);
         let report = run(&scenario);
         assert_eq!(report.outcome, Outcome::Converged, "{}", scenario.name);
         assert_snapshot(&path.with_extension("txt"), &report.human(false));
@@ -37,6 +39,11 @@ fn nodes_come_and_go() {
 #[test]
 fn disks_have_what_was_synced() {
     assert_answers("disks", 4);
+}
+
+#[test]
+fn faults_wait_for_their_moment() {
+    assert_answers("reactions", 1);
 }
 
 #[test]
