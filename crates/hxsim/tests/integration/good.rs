@@ -641,3 +641,23 @@ fn whatever_goes_wrong_may_leave_an_edge_idle() {
         assert_eq!(read, Ok(1), "{more}");
     }
 }
+
+/// Whoever begins with the file that `hxsim new scenario` writes takes a comment away to make a choice.
+#[test]
+fn what_the_template_offers_can_be_chosen() {
+    let template = include_str!("../../templates/scenario.toml");
+    let offers = template.split("\n\n").filter(|it| it.starts_with("# ["));
+    let mut chosen = 0;
+    // A body by itself is one in place of those that are made up.
+    for offer in offers.filter(|it| !it.contains("workload.body")) {
+        let choice: Vec<_> = offer
+            .lines()
+            .map(|line| line.trim_start_matches("# "))
+            .collect();
+        let text = format!("{template}\n{}\n", choice.join("\n"));
+        let scenario = Scenario::parse("chosen.toml", text, &[]);
+        scenario.unwrap_or_else(|bad| panic!("{bad}"));
+        chosen += 1;
+    }
+    assert_eq!(chosen, 7);
+}

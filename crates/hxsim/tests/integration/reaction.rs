@@ -156,7 +156,10 @@ fn reactions_that_cannot_be_are_told() {
         let at = sight.now + 10 * MS;
         vec![Fault::Restart { at, node: 1 }]
     };
-    assert_eq!(react(&restart), "node 1 cannot restart at 110ms: it is up then");
+    assert_eq!(
+        react(&restart),
+        "node 1 cannot restart at 110ms: it is up then"
+    );
     let undated = Undated::<std::io::Error>::Protocol(std::io::Error::other("no nodes"));
     assert_eq!(undated.to_string(), "no nodes");
 }
