@@ -60,6 +60,10 @@ fn show(args: &cli::Run, sweep: &Sweep, console: &Console) -> Result<(), Failure
         Format::Jsonl => sweep::jsonl(Some(&sweep.plan), &sweep.rows),
     };
     print(&text)?;
+    if !sweep.is_complete() && args.format != Format::Human {
+        let (done, planned) = (sweep.rows.len(), sweep.plan.runs());
+        eprintln!("interrupted: {done} of {planned} runs were done");
+    }
     if let Some(replay) = replay.filter(|_| args.format != Format::Human) {
         eprintln!("the first run that did not go as it should, once more: {replay}");
     }

@@ -1,7 +1,7 @@
 //! Many runs at once: seeds, parameters, and what they come to together.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -440,6 +440,12 @@ fn an_interrupted_sweep_writes_what_was_done() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(code(&output), Some(130));
     assert!(told.starts_with("ring: 3 of 6 runs done · "), "{told}");
+    let mut last = String::new();
+    errors.read_to_string(&mut last).expect("it is text");
+    assert!(
+        last.ends_with("interrupted: 3 of 6 runs were done\n"),
+        "{last}"
+    );
     assert!(told.contains(" · 2 underway, at "), "{told}");
     assert!(
         told.contains(" left") && told.contains(" frames/s · "),
