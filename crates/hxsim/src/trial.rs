@@ -7,7 +7,7 @@ use std::ops::{ControlFlow, Range};
 use std::thread;
 
 use serde::Serialize;
-use simnet::{InvalidNetwork, Layout};
+use simnet::{InvalidNetwork, Layout, Trace, TraceEvent};
 
 use crate::counters::Counters;
 use crate::metrics::NetworkTotals;
@@ -142,6 +142,41 @@ pub fn run<P: Protocol>(protocol: &P, scenario: &Scenario) -> Result<Trial, Impo
     };
     Reached::note(&mut curve, ended.as_nanos(), run.progress);
     Ok(Trial::new(protocol, scenario, &graph, &run, curve))
+}
+
+/// What happened in a run as [`run`](fn@run) makes it, event by event: a line for people each, by their `Display`.
+///
+/// ```
+/// use hxsim::gossip::Gossip;
+/// use hxsim::{Scenario, trial};
+/// use simnet::{Time, Trace};
+///
+/// let scenario = Scenario::new(3);
+/// let graph = scenario.topology.graph(scenario.nodes, scenario.seed)?;
+/// let protocol = Gossip::new(&scenario, &graph)?; // or one of your own
+/// let kept = Trace::During(Time::ZERO, Time::from_millis(15));
+/// let events = trial::trace(&protocol, &scenario, kept)?;
+/// assert_eq!(events[0].to_string(), "10ms node 1: dial from node 0 to port 1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Impossible`] as for [`run`](fn@run).
+pub fn trace<P: Protocol>(
+    protocol: &P,
+    scenario: &Scenario,
+    kept: Trace,
+) -> Result<Vec<TraceEvent>, Impossible> {
+    let graph = graph(scenario)?;
+    let scenario = &dated(protocol, scenario, &graph)?;
+    let layout = Layout {
+        trace: kept,
+        ..Layout::default()
+    };
+    let goes_on = |_| ControlFlow::Continue(());
+    let run = run::run(protocol, scenario, &graph, layout, goes_on)?;
+    Ok(run.world.trace())
 }
 
 /// Runs a protocol in two worlds that are computed in different ways, as far as [`run`](fn@run) goes, and gives the digest of both if they agree:
