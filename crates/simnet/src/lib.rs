@@ -96,6 +96,9 @@
 //! over - hosts, streams, listeners that somebody outside kept - does nothing any more. The schedule is known beforehand, so whether a segment is
 //! heard is decided, like a loss, when it is sent: [`Lives`] says who is up when.
 //!
+//! A fault that depends on what happens needs a world for each answer: one that is run up to there shows when it is, and a second one, with the fault at least a
+//! lookahead behind that ([`Fault::later`]) in its schedule, is the one that counts.
+//!
 //! # What disks model
 //!
 //! A [`Disk`] is a directory of files that outlives its node's lives. What is synced is durable; what was not a crash leaves in part, torn within a
