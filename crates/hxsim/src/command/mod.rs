@@ -113,6 +113,13 @@ fn warn(
             "nodes keep nothing on their disks, so that what happens to disks has no effect: `node.durable = true` lets them",
         ),
         (
+            gossip.items().iter().any(|item| {
+                let mut holders = item.holders.iter();
+                holders.all(|holder| scenario.roles.contains_key(holder))
+            }),
+            "some bodies are published by nodes with roles alone, which keep them to themselves",
+        ),
+        (
             scenario.changes_datagrams(),
             "nodes send no datagrams, so that what duplicates, reorders or corrupts them has no effect",
         ),

@@ -214,12 +214,11 @@ fn fault(
     let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
     // What is to come from the start on is known, and so is when something is let go of.
-    let once = match kind.value {
-        Kind::Evict | Kind::Join => None,
-        _ => section.optional(problems, "once", probability),
-    };
+    let waits = !matches!(kind.value, Kind::Evict | Kind::Join) && section.has("once");
+    let once = waits.then(|| section.optional(problems, "once", probability));
+    let once = once.flatten();
     // Times since something happens may be as long as they like.
-    let horizon = horizon.filter(|_| once.is_none());
+    let horizon = horizon.filter(|_| !waits);
     let at = section.required(problems, "at", "at = \"1s\"", time);
     let at = before_end(problems, at, horizon);
     let what = match kind.value {
@@ -251,7 +250,8 @@ fn fault(
         Kind::Drift => clock_drift(problems, &mut section, nodes, at, horizon),
     };
     section.close(problems);
-    Some((what?, once))
+    // What is wrong with a share is told where it stands.
+    (waits == once.is_some()).then_some((what?, once))
 }
 
 /// Holds what waits for something to happen against the lookahead: whatever is done at one node comes to another no sooner.

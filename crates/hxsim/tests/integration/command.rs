@@ -231,6 +231,12 @@ fn what_has_no_effect_or_nothing_to_do_is_warned_of() {
         told.contains("ring.toml: nodes send no datagrams"),
         "{told}"
     );
+    let role = "[[role]]\nkind = \"mute\"\nnodes = \"0..5\"\n";
+    let told = checked("kept", &format!("{RING}{role}"));
+    assert!(
+        told.contains("ring.toml: some bodies are published by nodes with roles alone"),
+        "{told}"
+    );
     let told = checked(
         "lost",
         &RING.replace("workload =", "network.loss = \"100%\"\nworkload ="),
