@@ -11,7 +11,7 @@ use hxsim::topology::Graph;
 use simnet::Layout;
 use simnet::trace::{self, Trace};
 
-use super::trace::text;
+use super::trace::text_among;
 use super::watch::Watcher;
 use super::{Failure, NOT_DETERMINISTIC, dated, print, results, warn, write};
 use crate::Console;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &cli::Run, console: &Console) -> Result<u8, Failure> {
         }
         match &args.trace_file {
             Some(path) => write(path, trace::encode(&events))?,
-            None => print(&text(events.iter()))?,
+            None => print(&text_among(&events, &report.faults))?,
         }
     }
     if let Some(directory) = &args.out {

@@ -1,6 +1,8 @@
 use std::fs;
 
 use hxsim::cli;
+use hxsim::report::FaultSpan;
+use simnet::Time;
 use simnet::trace::{self, TraceEvent};
 
 use super::{Failure, print};
@@ -26,7 +28,38 @@ pub(crate) fn trace(args: &cli::Trace) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// A line an event, and one where what goes wrong with the network begins, and where it is over, as far as that is among the events.
+pub(super) fn text_among(events: &[TraceEvent], faults: &[FaultSpan]) -> String {
+    let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        return String::new();
+    };
+    let lasting = faults.iter().filter(|fault| fault.node.is_none());
+    let lasting = lasting.filter(|fault| fault.until_ns != Some(fault.at_ns));
+    let turns = lasting.flat_map(|fault| {
+        let begins = (fault.at_ns, format!("{} begins", fault.kind));
+        let ends = fault
+            .until_ns
+            .map(|until| (until, format!("{} is over", fault.kind)));
+        [Some(begins), ends].into_iter().flatten()
+    });
+    let turns = turns.map(|(at_ns, what)| (Time::from_nanos(at_ns), what));
+    let mut turns: Vec<_> = turns
+        .filter(|(at, _)| (first.time..=last.time).contains(at))
+        .collect();
+    turns.sort();
+    let mut turns = turns.into_iter().peekable();
+    let mut lines = String::new();
+    for event in events {
+        // Faults of an instant come before its events.
+        while let Some((at, what)) = turns.next_if(|(at, _)| *at <= event.time) {
+            lines.push_str(&format!("{at} network: {what}\n"));
+        }
+        lines.push_str(&format!("{event}\n"));
+    }
+    lines
+}
+
 /// A line an event.
-pub(super) fn text<'a>(events: impl Iterator<Item = &'a TraceEvent>) -> String {
+fn text<'a>(events: impl Iterator<Item = &'a TraceEvent>) -> String {
     events.map(|event| format!("{event}\n")).collect()
 }

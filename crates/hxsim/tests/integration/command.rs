@@ -283,6 +283,18 @@ fn a_trace_is_printed_or_written_and_shown() {
 ✓ converged at 40 ms  hello";
     assert!(printed.starts_with(expected), "{printed}");
 
+    // A partition belongs to no node: it stands between the events that it has to do with.
+    let partition =
+        "[[fault]]\nkind = \"partition\"\nat = \"15ms\"\nuntil = \"2s\"\ngroups = [[0]]\n";
+    let parted = scenario("parted", &format!("{RING}{partition}"));
+    let all = stdout(&run(&parted, &["--trace", "all"]));
+    let turns = all.lines().filter(|line| line.contains(" network: "));
+    let expected = [
+        "15ms network: partition begins",
+        "2s network: partition is over",
+    ];
+    assert!(turns.eq(expected), "{all}");
+
     let file = directory("trace").join("hello.trace");
     let file = file.display().to_string();
     let arguments = [
