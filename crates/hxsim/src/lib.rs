@@ -8,6 +8,7 @@
 //! | [`topology`] | who is whose neighbour |
 //! | [`workload`] | what is published, when and where |
 //! | [`churn`] | nodes that come and go, as dated faults |
+//! | [`reaction`] | faults that wait for something to happen, and their dates |
 //! | [`protocol`] | what a node must be to be run: ours, or your own |
 //! | [`run`](mod@run) | a protocol in a scenario's network, and the proof that its history is one |
 //! | [`trial`] | any protocol in a scenario, told to people; and the first of many seeds that fails |
