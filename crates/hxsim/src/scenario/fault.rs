@@ -214,11 +214,12 @@ fn fault(
     let kind = word("fault", &KINDS);
     let kind = section.required(problems, "kind", "kind = \"partition\"", kind)?;
     // What is to come from the start on is known, and so is when something is let go of.
-    let waits = !matches!(kind.value, Kind::Evict | Kind::Join) && section.has("once");
-    let once = waits.then(|| section.optional(problems, "once", probability));
+    let may_wait = !matches!(kind.value, Kind::Evict | Kind::Join);
+    let once = may_wait.then(|| section.optional(problems, "once", probability));
     let once = once.flatten();
+    let is_dated = !(may_wait && section.has("once"));
     // Times since something happens may be as long as they like.
-    let horizon = horizon.filter(|_| !waits);
+    let horizon = horizon.filter(|_| is_dated);
     let at = section.required(problems, "at", "at = \"1s\"", time);
     let at = before_end(problems, at, horizon);
     let what = match kind.value {
@@ -251,7 +252,7 @@ fn fault(
     };
     section.close(problems);
     // What is wrong with a share is told where it stands.
-    (waits == once.is_some()).then_some((what?, once))
+    (is_dated == once.is_none()).then_some((what?, once))
 }
 
 /// Holds what waits for something to happen against the lookahead: whatever is done at one node comes to another no sooner.
